@@ -1,0 +1,1 @@
+"""scenegen: rare-event driving scenarios from a query."""

@@ -1,0 +1,1 @@
+"""Plane geometry: angles, rigid transforms, oriented boxes, polylines. Numpy only, float64 in."""
