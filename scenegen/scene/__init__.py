@@ -1,6 +1,7 @@
 """The nouns: agents, road maps, conditions, plans, scenes, scenarios, frames."""
 
 from scenegen.scene.agents import EGO, AgentKind, AgentStates
+from scenegen.scene.climate import draw_conditions
 from scenegen.scene.composition import Composition
 from scenegen.scene.conditions import Conditions, Light, Weather
 from scenegen.scene.frame import ArraySpec, Frame
@@ -38,5 +39,6 @@ __all__ = [
     "SignalState",
     "Trigger",
     "Weather",
+    "draw_conditions",
     "locate",
 ]

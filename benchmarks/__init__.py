@@ -1,0 +1,1 @@
+"""Benchmarks: what scenegen costs and how good it is, measured beside its peers."""

@@ -1,0 +1,210 @@
+"""The heuristic layout: uniform on lanes, boxes rejected, everyone reactive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from scenegen.arrays import FloatArray
+from scenegen.geometry import polylines
+from scenegen.geometry.boxes import boxes_overlap
+from scenegen.geometry.transforms import to_local
+from scenegen.layout.drivers import draw_driver
+from scenegen.layout.model import Layout, LayoutModel, LayoutRequest
+from scenegen.scene import (
+    EGO,
+    AgentKind,
+    AgentPlans,
+    AgentStates,
+    Control,
+    LaneKind,
+    RoadKind,
+    SignalState,
+    locate,
+)
+from scenegen.scene.agents import SIZE
+
+ROUTE_AHEAD = 500.0
+"""Length of road for which a route is chosen [m]."""
+CLEAR_AHEAD, CLEAR_ASIDE = 14.0, 5.5
+"""Background traffic keeps this far from the area spanned by the roles [m]."""
+TRIES = 12
+"""Draws per wanted agent."""
+SHORTEST_LANE = 12.0
+"""Lanes shorter than this stay empty [m]."""
+PARKED_PER_KM, WALKERS_PER_KM = 90.0, 25.0
+"""Parked cars per kilometre of parking lane; people per kilometre of sidewalk."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A candidate: where on which lane, and what."""
+
+    lane: int
+    along: float
+    kind: AgentKind
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Supply:
+    """Lanes of one use, the share each gets, and how many agents in all."""
+
+    lanes: tuple[int, ...]
+    share: FloatArray
+    count: int
+
+
+class HeuristicLayout(LayoutModel):
+    """Uniform placement on lanes with rejection; the baseline every learned model must beat."""
+
+    name: ClassVar[str] = "heuristic"
+
+    def digests(self) -> dict[str, str]:
+        """Give nothing: the model has no files."""
+        return {}
+
+    def sample(self, request: LayoutRequest, rng: np.random.Generator) -> Layout:
+        """Fill the road around the pinned agents; see LayoutModel.sample."""
+        placed, drafts = request.pinned, []
+        for supply in _supplies(request, rng):
+            wanted = supply.count
+            for _ in range(supply.count * TRIES):
+                if placed.count >= request.agents or wanted == 0:
+                    break
+                spot = _draw_spot(request, supply, rng)
+                state = _state(request, spot, placed)
+                if state is not None:
+                    placed = AgentStates.concatenate([placed, state])
+                    drafts.append(_plan(request, spot, rng))
+                    wanted -= 1
+        return Layout(agents=placed, plans=AgentPlans.concatenate([request.plans, *drafts]))
+
+
+def _supplies(request: LayoutRequest, rng: np.random.Generator) -> list[_Supply]:
+    """Lanes of one use and how many agents they get: traffic, parking, walking."""
+    lanes = request.roadmap.lanes
+    uses = (
+        ((LaneKind.DRIVING, LaneKind.RAMP), request.density),
+        ((LaneKind.PARKING,), PARKED_PER_KM),
+        ((LaneKind.SIDEWALK,), WALKERS_PER_KM),
+    )
+    out = []
+    for kinds, density in uses:
+        fit = [i for i, lane in enumerate(lanes) if lane.kind in kinds and not lane.in_junction]
+        near = np.array([_near_length(request, i) for i in fit])
+        if near.sum() > 0:
+            count = int(rng.poisson(density * near.sum() / 1000.0))
+            out.append(_Supply(tuple(fit), near / near.sum(), count))
+    return out
+
+
+def _near_length(request: LayoutRequest, index: int) -> float:
+    """Length of a lane within the radius around the ego [m]; 0 for stubs too short to use."""
+    lane = request.roadmap.lanes[index]
+    if lane.length < SHORTEST_LANE:
+        return 0.0
+    points = polylines.resample(lane.centerline, 5.0)
+    inside = np.hypot(*(points - request.pinned.position[EGO]).T) < request.radius
+    return float(lane.length * inside.mean())
+
+
+def _draw_spot(request: LayoutRequest, supply: _Supply, rng: np.random.Generator) -> _Spot:
+    index = supply.lanes[int(rng.choice(len(supply.lanes), p=supply.share))]
+    lane = request.roadmap.lanes[index]
+    kind = _draw_kind(lane.kind, request.roadmap.kind, rng)
+    along = float(rng.uniform(3.0, lane.length - 3.0))
+    return _Spot(index, along, kind, float(rng.uniform(0.92, 1.1)))
+
+
+def _draw_kind(lane: LaneKind, road: RoadKind, rng: np.random.Generator) -> AgentKind:
+    if lane is LaneKind.SIDEWALK:
+        return AgentKind.PEDESTRIAN
+    if lane is LaneKind.PARKING:
+        return AgentKind.CAR
+    slow = 0.0 if road is RoadKind.HIGHWAY else 0.05
+    kinds = (AgentKind.CAR, AgentKind.TRUCK, AgentKind.BUS, AgentKind.MOTORCYCLE, AgentKind.CYCLIST)
+    return kinds[int(rng.choice(5, p=[0.84 - slow, 0.1, 0.02, 0.04, slow]))]
+
+
+def _state(request: LayoutRequest, spot: _Spot, placed: AgentStates) -> AgentStates | None:
+    """Put an agent on its spot, or nothing if the place is taken, too near, or too far away."""
+    lane = request.roadmap.lanes[spot.lane]
+    position = polylines.point_at(lane.centerline, np.array(spot.along))
+    if np.hypot(*(position - request.pinned.position[EGO])) > request.radius:
+        return None
+    state = AgentStates.empty(1)
+    state.position[0] = position
+    state.yaw[0] = polylines.heading_at(lane.centerline, np.array(spot.along))
+    state.kind[0], state.valid[0] = spot.kind, True
+    state.size[0] = np.array(SIZE[spot.kind]) * spot.scale
+    if lane.kind.carries_traffic and _spoils_event(request.pinned, position):
+        return None
+    margin = np.array([3.0 if lane.kind.carries_traffic else 1.0, 0.3, 0.0])
+    taken = boxes_overlap(
+        state.position, state.yaw, state.size + margin, placed.position, placed.yaw, placed.size
+    )
+    if taken.any():
+        return None
+    if lane.kind.carries_traffic:
+        speed = _safe_speed(request, spot, placed)
+        if speed is None:
+            return None
+        state.speed[0] = speed
+    elif lane.kind is LaneKind.SIDEWALK:
+        state.speed[0] = 1.3
+    return state
+
+
+def _spoils_event(pinned: AgentStates, position: FloatArray) -> bool:
+    """Whether a place lies in the area spanned by the ego and the other roles."""
+    if pinned.count < 2:
+        return False
+    local = to_local(pinned.position, pinned.position[EGO], pinned.yaw[EGO])
+    low = local.min(0) - np.array([CLEAR_AHEAD, CLEAR_ASIDE])
+    high = local.max(0) + np.array([CLEAR_AHEAD, CLEAR_ASIDE])
+    here = to_local(position, pinned.position[EGO], pinned.yaw[EGO])
+    return bool(((here > low) & (here < high)).all())
+
+
+def _safe_speed(request: LayoutRequest, spot: _Spot, placed: AgentStates) -> float | None:
+    """Speed that keeps 1 s to the vehicle ahead and lets the one behind live, or None."""
+    lane = request.roadmap.lanes[spot.lane]
+    speed = lane.speed_limit * (0.95 if spot.kind is not AgentKind.CYCLIST else 0.35)
+    place = locate(request.roadmap, placed.position, placed.yaw)
+    moving = placed.valid & (place.lane == spot.lane)
+    half = SIZE[spot.kind][0] / 2
+    for j in np.flatnonzero(moving):
+        gap = place.along[j] - spot.along
+        free = abs(gap) - half - placed.size[j, 0] / 2
+        if gap > 0:
+            speed = min(speed, max(free - 2.0, 0.0) / 1.0 + 0.2 * float(placed.speed[j]))
+        elif free < 0.8 * float(placed.speed[j]) + 2.0:
+            return None
+    state = _signal_ahead(request, spot.lane)
+    if state in {SignalState.RED, SignalState.YELLOW}:
+        stop = max(lane.length - spot.along - half - 1.0, 0.0)
+        speed = min(speed, float(np.sqrt(2 * 2.0 * stop)))
+    return float(speed) if speed > 0.3 or state is SignalState.RED else None
+
+
+def _signal_ahead(request: LayoutRequest, lane: int) -> SignalState:
+    for following in request.roadmap.lanes[lane].successors:
+        index = request.roadmap.signal_of_lane.get(following)
+        if index is not None:
+            return request.roadmap.signals[index].state(0.0)
+    return SignalState.NONE
+
+
+def _plan(request: LayoutRequest, spot: _Spot, rng: np.random.Generator) -> AgentPlans:
+    plan = AgentPlans.reactive(1)
+    lane = request.roadmap.lanes[spot.lane]
+    draw_driver(plan, 0, spot.kind, lane.speed_limit, request.conditions, rng)
+    if lane.kind is LaneKind.PARKING:
+        plan.control[0] = Control.HOLD
+        return plan
+    routes = list(request.roadmap.routes(spot.lane, ROUTE_AHEAD))
+    plan.set_route(0, routes[int(rng.integers(len(routes)))])
+    return plan
