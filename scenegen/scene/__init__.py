@@ -1,7 +1,7 @@
 """The nouns: agents, road maps, conditions, plans, scenes, scenarios, frames."""
 
 from scenegen.scene.agents import EGO, AgentKind, AgentStates
-from scenegen.scene.climate import draw_conditions
+from scenegen.scene.climate import draw_conditions, draw_light
 from scenegen.scene.composition import Composition
 from scenegen.scene.conditions import Conditions, Light, Weather
 from scenegen.scene.frame import ArraySpec, Frame
@@ -40,5 +40,6 @@ __all__ = [
     "Trigger",
     "Weather",
     "draw_conditions",
+    "draw_light",
     "locate",
 ]

@@ -64,6 +64,15 @@ def draw_conditions(
     return Conditions(light=light, weather=weather, **values)
 
 
+def draw_light(rng: np.random.Generator, lights: Sequence[Light]) -> Light:
+    """Draw a time of day, by LIGHT_SHARE.
+
+    Raises:
+        ValueError: There is nothing to choose from.
+    """
+    return _choose(rng, lights, LIGHT_SHARE)
+
+
 def _choose(rng: np.random.Generator, options: Sequence[K], shares: Mapping[K, float]) -> K:
     if not options:
         raise ValueError("draw_conditions: no light or weather is left to choose from")

@@ -208,11 +208,10 @@ class RoadMap:
     def area(self, *kinds: LaneKind) -> shapely.Geometry:
         """Union of the outlines of the lanes of some kinds, small gaps closed."""
         shapes = [_valid(lane.polygon) for lane in self.lanes if lane.kind in kinds]
-        return (
-            shapely.union_all(shapes)
-            .buffer(0.1, join_style="mitre")
-            .buffer(-0.1, join_style="mitre")
-        )
+        # Grown first, lanes overlap instead of sharing edges up to rounding, which the union of
+        # floating-point polygons sometimes gets wrong by a whole lane.
+        grown = shapely.buffer(shapes, 0.1, join_style="mitre")
+        return shapely.union_all(grown).buffer(-0.1, join_style="mitre")
 
     def signal_states(self, time: float) -> list[SignalState]:
         """State of every signal at a time [s] since the scenario began."""

@@ -1,0 +1,1 @@
+"""Tests of the road maps: paths, drafts, recorded scenes."""
