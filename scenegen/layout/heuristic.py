@@ -69,10 +69,12 @@ class HeuristicLayout(LayoutModel):
     def sample(self, request: LayoutRequest, rng: np.random.Generator) -> Layout:
         """Fill the road around the pinned agents; see LayoutModel.sample."""
         placed, drafts = request.pinned, []
-        for supply in _supplies(request, rng):
+        supplies = _supplies(request, rng)
+        for k, supply in enumerate(supplies):
+            reserved = sum(later.count for later in supplies[k + 1 :])
             wanted = supply.count
             for _ in range(supply.count * TRIES):
-                if placed.count >= request.agents or wanted == 0:
+                if placed.count + reserved >= request.agents or wanted == 0:
                     break
                 spot = _draw_spot(request, supply, rng)
                 state = _state(request, spot, placed)
@@ -84,21 +86,25 @@ class HeuristicLayout(LayoutModel):
 
 
 def _supplies(request: LayoutRequest, rng: np.random.Generator) -> list[_Supply]:
-    """Lanes of one use and how many agents they get: traffic, parking, walking."""
+    """Lanes of one use and how many agents they get: traffic, walking, parking.
+
+    Parked cars and people get at most a share of the slots, so that traffic always has the rest.
+    """
     lanes = request.roadmap.lanes
     uses = (
-        ((LaneKind.DRIVING, LaneKind.RAMP), request.density),
-        ((LaneKind.PARKING,), PARKED_PER_KM),
-        ((LaneKind.SIDEWALK,), WALKERS_PER_KM),
+        ((LaneKind.PARKING,), PARKED_PER_KM, 0.25),
+        ((LaneKind.SIDEWALK,), WALKERS_PER_KM, 0.2),
+        ((LaneKind.DRIVING, LaneKind.RAMP), request.density, 1.0),
     )
-    out = []
-    for kinds, density in uses:
+    out, slots = [], request.agents - request.pinned.count
+    for kinds, density, most in uses:
         fit = [i for i, lane in enumerate(lanes) if lane.kind in kinds and not lane.in_junction]
         near = np.array([_near_length(request, i) for i in fit])
         if near.sum() > 0:
-            count = int(rng.poisson(density * near.sum() / 1000.0))
+            wanted = int(rng.poisson(density * near.sum() / 1000.0))
+            count = min(wanted, int(most * slots))
             out.append(_Supply(tuple(fit), near / near.sum(), count))
-    return out
+    return out[::-1]
 
 
 def _near_length(request: LayoutRequest, index: int) -> float:

@@ -31,7 +31,7 @@ class LayoutRequest:
     conditions: Conditions
     pinned: AgentStates
     plans: AgentPlans
-    agents: int = 24
+    agents: int = 32
     density: float = 18.0
     radius: float = 140.0
     event: str = ""

@@ -1,0 +1,70 @@
+"""From what a user types to what the rooms take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scenegen.data import Dataset
+from scenegen.errors import QueryError, UnknownNameError
+from scenegen.events import EVENTS
+from scenegen.layout import LAYOUT_MODELS
+from scenegen.maps import MAP_SOURCES, RecordedScene, read_commonroad
+from scenegen.query import PREDICATES, SIGNALS, STATICS, Query, parse
+from scenegen.sensors import RIGS
+
+
+def read_query(text: str) -> Query:
+    """Parse a query, or the file it is in if the text begins with @.
+
+    Raises:
+        QueryError: The query is malformed, or the file cannot be read.
+    """
+    if not text.startswith("@"):
+        return parse(text)
+    path = Path(text[1:])
+    try:
+        return parse(path.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise QueryError(f"query file {path}: cannot be read ({error})") from error
+
+
+def read_base(path: Path | None) -> RecordedScene | None:
+    """Read a recorded scene, if one is named.
+
+    Raises:
+        MapError: The file is damaged, missing or of another kind.
+    """
+    return None if path is None else read_commonroad(path)
+
+
+def resolve(dataset: Dataset, name: str) -> str:
+    """Find the recording a user means: a number, an id, or the begin of one.
+
+    Raises:
+        UnknownNameError: No recording, or more than one, is called so.
+    """
+    if name in dataset.ids:
+        return name
+    if name.isdigit() and int(name) < len(dataset):
+        return dataset.ids[int(name)]
+    matches = [identity for identity in dataset.ids if identity.startswith(name)]
+    if len(matches) != 1:
+        raise UnknownNameError("recording", name, matches or dataset.ids)
+    return matches[0]
+
+
+def list_registries() -> dict[str, dict[str, str]]:
+    """Everything that can be asked for by name, with one line on each."""
+    return {
+        "events": {name: _first_line(cls) for name, cls in EVENTS.items()},
+        "conditions": {name: static.doc for name, static in STATICS.items()},
+        "signals": {name: signal.doc for name, signal in SIGNALS.items()},
+        "motions": {name: p.doc for name, p in PREDICATES.items() if name not in EVENTS},
+        "maps": {name: _first_line(cls) for name, cls in MAP_SOURCES.items()},
+        "rigs": {name: ", ".join(s.name for s in rig.sensors) for name, rig in RIGS.items()},
+        "layout-models": {name: _first_line(cls) for name, cls in LAYOUT_MODELS.items()},
+    }
+
+
+def _first_line(thing: type) -> str:
+    return (thing.__doc__ or "").strip().partition("\n")[0]

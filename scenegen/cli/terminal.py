@@ -1,0 +1,111 @@
+"""What the terminal shows: tables, progress, errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from scenegen.errors import QueryError, ScenegenError, UnsatisfiedError
+from scenegen.query import ClauseExplanation, Explanation
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+IMPOSSIBLE = 2
+"""Exit code when no scenario satisfies the query, or none could."""
+
+
+def report_error(error: ScenegenError) -> int:
+    """Print one clear message and give the exit code."""
+    err.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True)
+    return IMPOSSIBLE if isinstance(error, UnsatisfiedError | QueryError) else 1
+
+
+def progress_bar(quiet: bool) -> Progress:
+    """Build the bar shown while scenarios are found and rendered."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[tries]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        disable=quiet,
+    )
+
+
+def table(title: str, rows: list[dict[str, Any]]) -> Table:
+    """Build a table from equal mappings; numbers are right-aligned."""
+    built = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for name, value in rows[0].items():
+        built.add_column(name, justify="right" if isinstance(value, int | float) else "left")
+    for row in rows:
+        built.add_row(*(_cell(value) for value in row.values()))
+    return built
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """Print a verdict clause by clause, and what would make it match."""
+    verdict = "[bold green]matches[/]" if explanation.satisfied else "[bold red]does not match[/]"
+    when = "" if explanation.time is None else f" at {explanation.time:.1f} s"
+    who = ", ".join(f"{role} is agent {agent}" for role, agent in explanation.witness.items())
+    nearest = "" if explanation.satisfied else "nearest"
+    out.print(f"{verdict}  [dim]{nearest}{when}{'; ' if who else ''}{who}[/]")
+    if not explanation.clauses:
+        out.print("nobody in the scenario can play the roles of the query")
+        return
+    rows = [
+        {
+            "": "[green]✓[/]" if clause.satisfied else "[red]✗[/]",
+            "clause": _plain(clause.text),
+            "best value": _value(clause),
+            "at [s]": f"{clause.best_time:.1f}",
+            "margin": f"{clause.margin:+.2f}",
+        }
+        for clause in explanation.clauses
+    ]
+    built = Table(box=None, header_style="bold", pad_edge=False)
+    for name in rows[0]:
+        built.add_column(name, justify="right" if name in {"at [s]", "margin"} else "left")
+    for row in rows:
+        built.add_row(*row.values())
+    out.print(built)
+    if explanation.relaxation is not None:
+        change = explanation.relaxation
+        out.print(
+            f"it would match with [bold]{_plain(change.new)}[/] instead of {_plain(change.old)}"
+            f" in {_plain(change.clause)}"
+        )
+    elif not explanation.satisfied and explanation.without:
+        names = ", or without ".join(explanation.without)
+        out.print(f"no single number is enough; it would match without {_plain(names)}")
+
+
+def _value(clause: ClauseExplanation) -> str:
+    return "" if clause.value is None else f"{clause.value:.3g} {clause.unit}".strip()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Keep square brackets from being read as markup."""
+    return text.replace("[", "\\[")

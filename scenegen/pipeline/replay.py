@@ -1,0 +1,96 @@
+"""Replay: rebuild a stored scenario from its provenance and compare it bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from scenegen.errors import MapError, RecordingError
+from scenegen.maps import RecordedScene
+from scenegen.pipeline.compose import Composer, Request
+from scenegen.query import parse
+from scenegen.scene import Composition, Provenance, Scenario
+from scenegen.sim import rollout, to_scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayResult:
+    """What a replay gave.
+
+    Attributes:
+        id: Identity of the stored scenario.
+        identical: Whether every state has the same bits.
+        first_difference: Time of the first instant that differs [s], None if there is none.
+        largest_difference: Largest difference of a position [m].
+    """
+
+    id: str
+    identical: bool
+    first_difference: float | None
+    largest_difference: float
+
+
+def recompose(provenance: Provenance, base: RecordedScene | None = None) -> Composition:
+    """Compose again what a provenance describes.
+
+    Args:
+        provenance: Where the scenario came from.
+        base: The recorded scene it was built in, if it was.
+
+    Returns:
+        The same composition as the first time.
+
+    Raises:
+        MapError: The base is missing or is another file.
+        RecordingError: Another version of scenegen made the scenario, or it cannot be redrawn.
+    """
+    wanted = provenance.digests.get("base")
+    if wanted is not None and (base is None or base.digest != wanted):
+        given = "none" if base is None else f"{base.name} ({base.digest[:12]})"
+        raise MapError(
+            f"scenario {provenance.id} was built in {provenance.options['base']}"
+            f" ({wanted[:12]}); got {given}: give that file as base"
+        )
+    options = provenance.options
+    request = Request(
+        query=parse(provenance.query),
+        seed=provenance.seed,
+        duration=options["duration"],
+        agents=options["agents"],
+        density=options["density"],
+        layout_model=options["layout_model"],
+        base=base,
+    )
+    composition = Composer(request).compose(provenance.index, provenance.attempt)
+    if isinstance(composition, str) or composition.provenance.id != provenance.id:
+        raise RecordingError(
+            f"scenario {provenance.id} was made by scenegen {provenance.version} and this version"
+            " draws another one from the same seed: replay it with the version that made it"
+        )
+    return composition
+
+
+def replay(stored: Scenario, base: RecordedScene | None = None) -> ReplayResult:
+    """Rebuild a scenario and compare every state with what is stored.
+
+    Args:
+        stored: The scenario as read from a dataset.
+        base: The recorded scene it was built in, if it was.
+
+    Returns:
+        Whether it is identical, and where it is not.
+    """
+    composition = recompose(stored.provenance, base)
+    rebuilt = to_scenario(composition, rollout([composition], stored.duration)[0])
+    differs = np.zeros(stored.steps, np.bool_)
+    for field in fields(stored.agents):
+        old, new = getattr(stored.agents, field.name), getattr(rebuilt.agents, field.name)
+        differs |= (old != new).reshape(stored.steps, -1).any(-1)
+    apart = np.abs(stored.agents.position - rebuilt.agents.position)
+    return ReplayResult(
+        id=stored.id,
+        identical=not differs.any(),
+        first_difference=float(stored.times[differs.argmax()]) if differs.any() else None,
+        largest_difference=float(apart.max()),
+    )

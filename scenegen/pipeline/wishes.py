@@ -1,0 +1,122 @@
+"""What a query asks of event, road and weather, in the terms of those who draw them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scenegen.errors import QueryError
+from scenegen.events import EVENTS, Event, Range
+from scenegen.query import EventCall, Query
+from scenegen.scene import Light, RoadKind, Weather
+
+STATIC_FIELDS = {
+    "visibility": "visibility",
+    "rain_rate": "rain_mm_per_h",
+    "snow_rate": "snow_mm_per_h",
+}
+"""Field of Conditions behind each static quantity that a query can bound."""
+
+Combination = tuple[Light, Weather, RoadKind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the composer is told.
+
+    Attributes:
+        event: The event to stage, narrowed to the query; None for everyday traffic.
+        role_names: Name in the query of each role of the event.
+        combinations: Light, weather and kind of road that may go together.
+        ranges: Bounds on fields of Conditions.
+        ego_speed: Bounds on the ego's speed [m/s], for scenes without an event.
+    """
+
+    event: Event | None
+    combinations: tuple[Combination, ...]
+    role_names: dict[str, str] = field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    ego_speed: tuple[float, float] = (0.0, np.inf)
+
+    @property
+    def road_kinds(self) -> tuple[RoadKind, ...]:
+        """Kinds of road that may be drawn, the event's preferred ones first."""
+        open_kinds = {kind for _, _, kind in self.combinations}
+        order = self.event.road_kinds if self.event is not None else tuple(RoadKind)
+        return tuple(kind for kind in order if kind in open_kinds)
+
+    def lights_and_weathers(
+        self, road: RoadKind
+    ) -> tuple[tuple[Light, ...], dict[Light, tuple[Weather, ...]]]:
+        """Lights that may go with a road, and the weathers that may go with each of them."""
+        fit = [c for c in self.combinations if c[2] is road or road is RoadKind.RECORDED]
+        lights = tuple(light for light in Light if any(c[0] is light for c in fit))
+        weathers = {
+            light: tuple(w for w in Weather if any(c[:2] == (light, w) for c in fit))
+            for light in lights
+        }
+        return lights, weathers
+
+
+def wishes_of(query: Query) -> Wishes:
+    """Read a query as a request.
+
+    The first event family that the query names is staged; further ones must come about by
+    themselves, since two scripts would pull the same ego in two directions.
+
+    Raises:
+        QueryError: The query contradicts itself, or asks for what its event cannot give.
+    """
+    bounds, static = query.bounds(), query.static()
+    calls = [call for call in query.event_calls() if call.name in EVENTS]
+    event: Event | None = None
+    names: dict[str, str] = {}
+    if calls:
+        event, names = _narrowed(calls[0], bounds)
+    speed = bounds.get("ego.speed", Range(0.0, np.inf))
+    wishes = Wishes(
+        event=event,
+        role_names=names,
+        combinations=static.combinations,
+        ranges=_condition_ranges(static.ranges),
+        ego_speed=(max(speed.low, 0.0), max(speed.high, 0.0)),
+    )
+    if not wishes.road_kinds:
+        asked = ", ".join(sorted({str(kind) for _, _, kind in static.combinations}))
+        assert event is not None
+        raise QueryError(
+            f"{event.name} happens on {', '.join(event.road_kinds)} roads; the query leaves only"
+            f" {asked}"
+        )
+    return wishes
+
+
+def _narrowed(call: EventCall, bounds: Mapping[str, Range]) -> tuple[Event, dict[str, str]]:
+    """Narrow an event to the bounds on its own quantities, and name its roles as the query does."""
+    family = EVENTS[call.name]
+    names = dict(zip(family.roles, call.roles, strict=False))
+    original = {asked: own for own, asked in names.items()}
+    own_bounds = {}
+    for text, wanted in bounds.items():
+        own = re.sub(r"[A-Za-z_]\w*", lambda word: original.get(word[0], word[0]), text)
+        if own in family.signals:
+            own_bounds[own] = wanted
+    # Every family has defaults for all its ranges.
+    return family().narrowed(own_bounds, call.options), names  # type: ignore[call-arg]
+
+
+def _condition_ranges(ranges: Mapping[str, Range]) -> dict[str, tuple[float, float]]:
+    found = {}
+    for text, wanted in ranges.items():
+        if text in STATIC_FIELDS:
+            found[STATIC_FIELDS[text]] = (wanted.low, wanted.high)
+    return found
+
+
+def choose(rng: np.random.Generator, count: int) -> int:
+    """Draw one of several choices; each counts half as much as the one before it."""
+    weights = 0.5 ** np.arange(count)
+    return int(rng.choice(count, p=weights / weights.sum()))
