@@ -1,0 +1,1 @@
+"""Recordings are found by what happens in them."""
