@@ -17,9 +17,9 @@ from scenegen.view import write_gif, write_html, write_mp4
 
 OUT = Path("out")
 QUERIES = (
-    "night and rain and occluded_pedestrian(p) and ttc(ego,p) < 2s",
+    "night and rain and occluded_pedestrian(p, o) and ttc(ego,p) < 2s",
     "cut_in(c, right) and ttc(ego,c) < 1.5s and ego.speed > 15m/s",
-    "red_light_runner(t) and ttc(ego,t) < 2.5s",
+    "red_light_runner(r) and ttc(ego,r) < 2.5s",
 )
 
 

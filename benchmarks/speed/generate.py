@@ -15,7 +15,7 @@ QUERIES = (
     "cut_in(c, right) and ttc(ego,c) < 1.5s and ego.speed > 15m/s",
     "lead_hard_brake(l) and ttc(ego,l) < 2s",
     "jaywalker(p) and ttc(ego,p) < 2s",
-    "red_light_runner(t)",
+    "red_light_runner(r)",
     "unprotected_left(t)",
 )
 

@@ -88,6 +88,7 @@ def _stored_indices(path: Path, request: Request) -> set[int]:
     """Numbers of the scenarios of this query and seed that a dataset holds."""
     if not (path / "scenegen.json").exists():
         return set()
-    text, seed = request.query.text, request.seed
-    rows = Dataset(path).rows()
-    return {int(str(row["index"])) for row in rows if row["query"] == text and row["seed"] == seed}
+    dataset = Dataset(path)
+    made = [dataset.scenario(identity).provenance for identity in dataset.ids]
+    wanted = (request.query.text, request.seed)
+    return {origin.index for origin in made if (origin.query, origin.seed) == wanted}

@@ -103,9 +103,23 @@ def _narrowed(call: EventCall, bounds: Mapping[str, Range]) -> tuple[Event, dict
     for text, wanted in bounds.items():
         own = re.sub(r"[A-Za-z_]\w*", lambda word: original.get(word[0], word[0]), text)
         if own in family.signals:
-            own_bounds[own] = wanted
+            own_bounds[own] = _aim(family, own, wanted)
     # Every family has defaults for all its ranges.
     return family().narrowed(own_bounds, call.options), names  # type: ignore[call-arg]
+
+
+def _aim(family: type[Event], signal: str, wanted: Range) -> Range:
+    """Range that a script aims for when a query bounds a quantity.
+
+    A relation between two agents, such as a gap, may come out below what a script can be set to,
+    for example when the ego does not brake in time: the script then aims for its nearest value
+    and the query decides. A speed is set by the script, and stays as the query asks.
+    """
+    limit = family.limits[family.signals[signal]].range
+    if "(" not in signal or wanted.intersect(limit) is not None:
+        return wanted
+    nearest = limit.low if wanted.high < limit.low else limit.high
+    return Range(nearest, nearest)
 
 
 def _condition_ranges(ranges: Mapping[str, Range]) -> dict[str, tuple[float, float]]:
