@@ -14,3 +14,7 @@ to search and explain. The rooms, from the door down:
 Importing this package registers the environments, so that
 ``gymnasium.make("scenegen:scenegen/RareEvent-v0", query="cut_in(c)")`` works.
 """
+
+import scenegen_envs  # registers the environments
+
+__all__ = ["scenegen_envs"]

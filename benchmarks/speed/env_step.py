@@ -10,8 +10,8 @@ from typing import Any
 import gymnasium as gym
 import highway_env  # noqa: F401 - importing it registers its ids
 import numpy as np
-import scenegen_envs  # noqa: F401 - importing it registers our id
 
+import scenegen_envs  # noqa: F401 - importing it registers our id
 from benchmarks.harness import Cost, Report, interleave
 
 NAME = "speed.env_step"

@@ -1,0 +1,81 @@
+"""Rain and snow between camera and scene: streaks and flakes in the picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from scenegen.arrays import FloatArray
+from scenegen.scene import Conditions
+
+DROP_SPEED, FLAKE_SPEED = 6.5, 1.2
+"""Fall of rain drops of 2 mm (Gunn and Kinzer, 1949) and of snow flakes [m/s]."""
+SHUTTER = 1 / 120
+"""Exposure time [s]."""
+
+
+def add_precipitation(
+    radiance: FloatArray,
+    depth: FloatArray,
+    air: FloatArray,
+    conditions: Conditions,
+    speed: float,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Draw falling rain or snow over a picture.
+
+    The number of drops in the air follows Marshall and Palmer (1948) through the rain rate; a
+    drop blurs to a streak over the exposure and mixes the light of the sky into the picture.
+
+    Args:
+        radiance: Linear RGB, shape (H, W, 3).
+        depth: Depth [m], 0 for sky, shape (H, W).
+        air: Radiance that a drop or flake shows, linear RGB, shape (3,).
+        conditions: Rain and snow rate.
+        speed: Speed of the camera [m/s]; the faster, the more the streaks lean outward.
+        rng: Random numbers for where the drops are.
+
+    Returns:
+        Linear RGB, shape (H, W, 3), float32; the argument itself when nothing falls.
+    """
+    height, width = depth.shape
+    rain, snow = conditions.rain_mm_per_h, conditions.snow_mm_per_h
+    if rain <= 0 and snow <= 0:
+        return radiance
+    layer = np.zeros((height, width), np.float32)
+    if rain > 0:
+        _draw(
+            layer, rng, round(150 * rain**0.6), DROP_SPEED, speed, thickness=0.0035, strength=0.34
+        )
+    if snow > 0:
+        _draw(layer, rng, round(420 * snow**0.6), FLAKE_SPEED, speed, thickness=0.008, strength=0.8)
+    soft = cv2.GaussianBlur(layer, (0, 0), 0.55)
+    share = np.clip(soft, 0.0, 0.9)[..., None]
+    return (radiance * (1 - share) + (1.25 * air).astype(np.float32) * share).astype(np.float32)
+
+
+def _draw(
+    layer: FloatArray,
+    rng: np.random.Generator,
+    count: int,
+    fall: float,
+    speed: float,
+    *,
+    thickness: float,
+    strength: float,
+) -> None:
+    """Draw particles as short lines from where they are to where they go while it is exposed."""
+    height, width = layer.shape
+    focal = 0.6 * width
+    depth = 1.2 + 14.0 * rng.random(count) ** 1.5
+    x = (rng.random(count) - 0.5) * width
+    y = (rng.random(count) - 0.5) * height
+    # A point at image place (x, y) moves by f v / z downward and outward by (x, y) speed / z.
+    out = speed * SHUTTER / depth
+    end_x, end_y = x * (1 + out), y * (1 + out) + focal * fall * SHUTTER / depth
+    wide = focal * thickness / depth
+    for i in range(count):
+        begin = (round(float(x[i] + width / 2) * 8), round(float(y[i] + height / 2) * 8))
+        end = (round(float(end_x[i] + width / 2) * 8), round(float(end_y[i] + height / 2) * 8))
+        value = strength * min(1.0, float(wide[i])) / (1 + 0.05 * float(depth[i]))
+        cv2.line(layer, begin, end, value, max(1, round(float(wide[i]))), cv2.LINE_AA, 3)

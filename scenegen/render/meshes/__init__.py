@@ -1,0 +1,1 @@
+"""Procedural meshes: road users, buildings, plants and street furniture."""

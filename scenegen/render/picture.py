@@ -1,0 +1,180 @@
+"""The whole way from triangles to a picture: visibility, G-buffer, light, lens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numba as nb
+import numpy as np
+
+from scenegen.arrays import FloatArray, IntArray
+from scenegen.render.atmosphere import add_precipitation
+from scenegen.render.camera import View
+from scenegen.render.camera_response import develop
+from scenegen.render.gbuffer import GBuffer, Samples, resolve
+from scenegen.render.rasterizer import rasterize
+from scenegen.render.shading import LightField, lamp_tiles, shade
+from scenegen.render.shadows import CASTERS, ShadowMap, cover_map, shadow_map
+from scenegen.render.sky import illuminate
+from scenegen.render.stage import Lights, Stage
+from scenegen.render.triangles import Triangles
+from scenegen.render.world.world import lamps_on
+from scenegen.scene import EGO
+
+SHADOW_HALF, SHADOW_EDGE = 44.0, 640
+"""Half edge of the region with sun shadows [m], texels along it."""
+COVER_EDGE = 320
+"""Texels along the edge of the map of contact shadows."""
+AHEAD = 34.0
+"""The shadowed region is centred this far in front of the camera [m]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """What a camera gives: the picture and the labels of the same pixels.
+
+    Attributes:
+        rgb: sRGB picture, shape (H, W, 3), uint8.
+        radiance: Linear RGB before the lens, shape (H, W, 3), float32.
+        gbuffer: One sample per pixel, row by row.
+    """
+
+    rgb: IntArray
+    radiance: FloatArray
+    gbuffer: GBuffer
+
+
+def look(stage: Stage, triangles: Triangles, view: View, rng: np.random.Generator) -> Picture:
+    """Take a picture of a stage.
+
+    Args:
+        stage: What there is.
+        triangles: The stage, assembled.
+        view: From where.
+        rng: Random numbers for rain drops and sensor noise.
+    """
+    camera = view.camera
+    on = lamps_on(stage.conditions)
+    visibility = rasterize(triangles, view)
+    gbuffer = resolve(
+        triangles, view, visibility.points, Samples.centers(visibility), stage.textures, lamps_on=on
+    )
+    field = light_field(stage, triangles, view, gbuffer)
+    radiance = shade(gbuffer, field)
+    _smooth_edges(stage, triangles, view, visibility.face, radiance, field)
+    radiance = radiance.reshape(camera.height_px, camera.width_px, 3)
+    depth = gbuffer.depth.reshape(camera.height_px, camera.width_px)
+    speed = float(np.abs(stage.agents.speed[EGO]))
+    drops = 0.85 * field.illumination.air + 0.015 * on
+    fallen = add_precipitation(radiance, depth, drops, stage.conditions, speed, rng)
+    return Picture(rgb=develop(fallen, stage.conditions, rng), radiance=radiance, gbuffer=gbuffer)
+
+
+def light_field(stage: Stage, triangles: Triangles, view: View, gbuffer: GBuffer) -> LightField:
+    """Prepare everything that sheds light on a view."""
+    light = illuminate(stage.conditions)
+    forward = view.turn[2] * [1.0, 1.0, 0.0]
+    center = view.eye * [1.0, 1.0, 0.0] + AHEAD * forward / max(float(np.linalg.norm(forward)), 0.1)
+    none = ShadowMap(
+        axes=np.eye(3), corner=np.zeros(2), texel=1.0, height=np.zeros((1, 1), np.float32)
+    )
+    sun = none
+    if light.sun.sum() > 0:
+        sun = shadow_map(triangles, light.sun_direction, center, SHADOW_HALF, SHADOW_EDGE)
+    lamps = _near_lamps(stage.lights, triangles.origin, view)
+    field = LightField(
+        illumination=light,
+        clouds=stage.clouds,
+        sun_shadow=sun,
+        cover=cover_map(triangles, center, SHADOW_HALF, COVER_EDGE),
+        lamps=lamps,
+        tiles=lamp_tiles(view.camera, gbuffer, lamps),
+        mirror=np.zeros((0, 0, 3), np.float32),
+    )
+    if light.wetness < 0.05 or light.snow > 0:
+        return field
+    return replace(field, mirror=_mirror(stage, triangles, view, field))
+
+
+def _near_lamps(lights: Lights, origin: FloatArray, view: View) -> Lights:
+    """Lamps that may light something within view, relative to the triangles' origin."""
+    place = lights.position - origin
+    ahead = (place - view.eye) @ view.turn[2]
+    keep = (ahead > -lights.reach) & (ahead < 110.0)
+    near = lights.chosen(keep)
+    return replace(near, position=near.position - origin)
+
+
+def _mirror(stage: Stage, triangles: Triangles, view: View, field: LightField) -> FloatArray:
+    """Radiance of the view mirrored in the ground, at half size, blurred as wet asphalt does."""
+    camera = view.camera.scaled(0.5)
+    mirrored = view.mirrored(camera)
+    visibility = rasterize(triangles, mirrored, CASTERS[triangles.surface])
+    gbuffer = resolve(
+        triangles,
+        mirrored,
+        visibility.points,
+        Samples.centers(visibility),
+        stage.textures,
+        lamps_on=lamps_on(stage.conditions),
+    )
+    dim = replace(field, tiles=lamp_tiles(camera, gbuffer, field.lamps))
+    image = shade(gbuffer, dim).reshape(camera.height_px, camera.width_px, 3)
+    sharp = cv2.GaussianBlur(np.minimum(image, 8.0), (0, 0), sigmaX=0.8, sigmaY=2.0)
+    smear = cv2.GaussianBlur(np.minimum(image, 8.0), (0, 0), sigmaX=1.6, sigmaY=9.0)
+    return 0.45 * sharp + 0.55 * smear
+
+
+def _smooth_edges(
+    stage: Stage,
+    triangles: Triangles,
+    view: View,
+    face: IntArray,
+    radiance: FloatArray,
+    field: LightField,
+) -> None:
+    """Shade the pixels on edges again with four samples each and put their mean in place."""
+    fine = View(camera=view.camera.scaled(2.0), turn=view.turn, eye=view.eye)
+    visibility = rasterize(triangles, fine)
+    height, width = face.shape
+    edges = np.empty(height * width, np.int64)
+    faces = np.empty((height * width, 4), np.int32)
+    count = _find_edges(visibility.face, triangles.owner, triangles.material, edges, faces)
+    edges, faces = edges[:count], faces[:count]
+    rows, columns = np.divmod(edges, width)
+    offset = np.array([(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)])
+    place = np.stack([columns, rows], -1)[:, None] + offset
+    samples = Samples(face=faces.reshape(-1), place=place.reshape(-1, 2))
+    gbuffer = resolve(
+        triangles,
+        view,
+        visibility.points,
+        samples,
+        stage.textures,
+        lamps_on=lamps_on(stage.conditions),
+    )
+    radiance[edges] = shade(gbuffer, field).reshape(-1, 4, 3).mean(1)
+
+
+@nb.njit(cache=True, nogil=True)
+def _find_edges(fine, owner, material, edges, faces):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """List the pixels whose four samples show different things or materials."""
+    count = 0
+    width = fine.shape[1] // 2
+    for row in range(fine.shape[0] // 2):
+        for column in range(width):
+            a, b = fine[2 * row, 2 * column], fine[2 * row, 2 * column + 1]
+            c, d = fine[2 * row + 1, 2 * column], fine[2 * row + 1, 2 * column + 1]
+            if a == b and a == c and a == d:
+                continue
+            if min(a, b, c, d) >= 0:
+                k, m = owner[a], material[a]
+                if (owner[b] == k and owner[c] == k and owner[d] == k) and (
+                    material[b] == m and material[c] == m and material[d] == m
+                ):
+                    continue
+            edges[count] = row * width + column
+            faces[count, 0], faces[count, 1], faces[count, 2], faces[count, 3] = a, b, c, d
+            count += 1
+    return count

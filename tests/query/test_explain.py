@@ -1,0 +1,109 @@
+"""Explanations: who is to blame, and that the change they name is enough."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from scenegen.query import parse
+from tests.builders import cars, constant_speed_scenario, straight_road
+from tests.query.worlds import busy, cut_in_world
+
+
+def test_each_clause_says_how_near_it_came() -> None:
+    """Value, unit, time and agent of each clause are those of the nearest assignment."""
+    scenario = constant_speed_scenario(
+        straight_road(), cars((0, 0, 20), (34.5, 0, 20), (80, 3.5, 10)), steps=21
+    )
+
+    found = parse("vehicle(c) and gap(ego,c) < 25m and c.speed > 54km/h").explain(scenario)
+
+    assert not found.satisfied
+    assert found.blame == "gap(ego,c) < 25m"
+    assert found.witness == {"c": 1}
+    gap, speed = found.clauses[1:]
+    assert (gap.value, gap.unit, gap.satisfied) == (pytest.approx(30.0, abs=1e-4), "m", False)
+    assert gap.margin == pytest.approx(-5.0, abs=1e-4)
+    assert (speed.value, speed.unit) == (pytest.approx(72.0, abs=1e-4), "km/h")
+    assert speed.agents == {"c": 1}
+    assert found.relaxation is not None
+    assert (found.relaxation.old, found.relaxation.new) == ("25m", "30.1m")
+    assert found.without == ("gap(ego,c) < 25m",)
+
+
+NUMBER = re.compile(r"-?[0-9.]+(e-?[0-9]+)?")
+NEAR_MISSES = [
+    "ttc(ego,a) < {}s and a.speed > 1m/s",
+    "vehicle(a) and thw(ego,a) < {}s and lead(a)",
+    "distance(ego,a) < {}m and abs(left(ego,a)) < 1.5m",
+    "a.speed - ego.speed > {}m/s",
+    "not (a.speed < 2{}m/s)",
+    "gap(ego,a) in [0m,{}m] and ego.speed > 0m/s",
+    "eventually(gap(ego,a) < {}m) and not stopped(a)",
+    "{}m > gap(ego,a)",
+    "drac(a,b) > 1{}m/s^2",
+]
+
+
+@pytest.mark.parametrize("text", NEAR_MISSES)
+def test_the_relaxation_named_is_enough_and_nearly_necessary(text: str) -> None:
+    """The relaxed query matches; four fifths of the change are not enough."""
+    checked = 0
+    for seed in range(8):
+        scenario, query = busy(seed), parse(text.format("0.3"))
+        change = query.explain(scenario).relaxation
+        if change is None:
+            continue
+        assert parse(change.query).evaluate(scenario).satisfied
+        old, new = (float(NUMBER.match(n).group()) for n in (change.old, change.new))  # type: ignore[union-attr]
+        unit = NUMBER.sub("", change.old, count=1)
+        tighter = query.text.replace(change.old, f"{old + 0.8 * (new - old)}{unit}", 1)
+        if abs(new - old) > 0.05 * abs(old):  # else the three digits given are the change
+            assert not parse(tighter).evaluate(scenario).satisfied
+            checked += 1
+
+    assert checked > 0
+
+
+def test_a_satisfied_query_needs_no_relaxation() -> None:
+    """Nothing is to blame where all is well."""
+    found = parse("vehicle(c) and cut_in(c)").explain(cut_in_world())
+
+    assert found.satisfied
+    assert found.blame is None
+    assert found.relaxation is None
+    assert found.without == ()
+
+
+def test_an_event_that_did_not_happen_is_blamed() -> None:
+    """Where no number would help, the clause without which it matches is named."""
+    scenario = constant_speed_scenario(straight_road(), cars((0, 0, 20), (40, 0, 15)))
+
+    found = parse("lane_change(c) and gap(ego,c) < 30m").explain(scenario)
+
+    assert found.blame == "lane_change(c)"
+    assert found.relaxation is None
+    assert found.without == ("lane_change(c)",)
+
+
+def test_an_empty_road_is_explained() -> None:
+    """Nobody to play a role is not an error."""
+    scenario = constant_speed_scenario(straight_road(), cars((0, 0, 20)))
+
+    found = parse("vehicle(c) and ttc(ego,c) < 1s").explain(scenario)
+
+    assert not found.satisfied
+    assert found.clauses == ()
+    assert found.time is None
+
+
+def test_an_explanation_is_plain_json() -> None:
+    """Explanations can be stored and sent, without infinities."""
+    found = parse("vehicle(a) and ttc(ego,a) < 0.1s and gap(ego,a) > 5m").explain(busy(2))
+
+    data = json.loads(json.dumps(found.to_json(), allow_nan=False))
+
+    assert data["query"] == found.query
+    assert len(data["clauses"]) == 3

@@ -1,0 +1,76 @@
+"""A rig drives through a scenario."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scenegen.render import build_world
+from scenegen.scene import AgentKind, AgentStates, Conditions, Light, Scenario
+from scenegen.sensors import RIGS, agent_motions
+from tests.builders import constant_speed_scenario, straight_road
+
+NIGHT = Conditions(light=Light.NIGHT, sun_elevation=-0.5)
+
+
+def scenario(steps: int = 11) -> Scenario:
+    """One car drives 10 m/s, one is parked, one brakes from the sixth instant on."""
+    agents = AgentStates.of(
+        [
+            (AgentKind.CAR, 50.0, 0.0, 0.0, 10.0),
+            (AgentKind.CAR, 80.0, 7.0, 0.0, 0.0),
+            (AgentKind.CAR, 90.0, 3.5, 0.0, 10.0),
+        ]
+    )
+    happening = constant_speed_scenario(straight_road(lanes=3), agents, steps)
+    happening.agents.speed[6:, 2] -= 0.4 * np.arange(1, steps - 5)
+    return happening
+
+
+@pytest.mark.parametrize(("every", "count"), [(1, 11), (4, 3), (50, 1)])
+def test_a_rig_gives_each_nth_instant(every: int, count: int) -> None:
+    """Frames begin with the first instant and carry the scenario's times."""
+    happening = scenario()
+
+    frames = list(RIGS["labels"].sense(happening, 1, every=every))
+
+    assert len(frames) == count
+    np.testing.assert_allclose([f.time for f in frames], happening.times[::every])
+
+
+def test_a_rig_refuses_a_step_below_one() -> None:
+    """There is no zeroth part of the instants."""
+    with pytest.raises(ValueError, match="expected every >= 1, got 0"):
+        next(RIGS["labels"].sense(scenario(), 1, every=0))
+
+
+def test_ways_come_add_up() -> None:
+    """At 10 m/s one metre is added per instant."""
+    motions = agent_motions(scenario())
+
+    np.testing.assert_allclose([m.travelled[0] for m in motions], np.arange(11), atol=1e-4)
+
+
+def test_who_brakes_shows_it_and_who_is_parked_is_dark() -> None:
+    """Brake lights follow deceleration; a car that never moves has its lights off at night."""
+    happening = scenario()
+    motions = agent_motions(happening)
+    world = build_world(happening.roadmap, NIGHT, 1)
+
+    before, after = (world.stage(happening.at(k), motions[k]).instances for k in (2, 9))
+
+    def lamps(instances: object, agent: int) -> list[float]:
+        return list(instances.lamps[instances.number == agent + 1][0])  # type: ignore[attr-defined]
+
+    assert lamps(before, 1) == [0, 0]
+    assert lamps(before, 2)[0] == 1
+    assert 0 < lamps(before, 2)[1] < 1
+    assert lamps(after, 2)[1] == 1
+
+
+def test_the_pose_of_the_ego_moves_with_it() -> None:
+    """The pose maps the ego's origin to its place on the road."""
+    last = list(RIGS["labels"].sense(scenario(), 1, every=10))[-1]
+
+    np.testing.assert_allclose(last.arrays["ego_pose/map_from_ego"][:3, 3], [60, 0, 0], atol=1e-4)
+    assert last.arrays["ego_pose/speed"] == 10
