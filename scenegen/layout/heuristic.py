@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import shapely
 
 from scenegen.arrays import FloatArray
 from scenegen.geometry import polylines
-from scenegen.geometry.boxes import boxes_overlap
+from scenegen.geometry.boxes import box_corners, boxes_overlap
 from scenegen.geometry.transforms import to_local
 from scenegen.layout.drivers import draw_driver
 from scenegen.layout.model import Layout, LayoutModel, LayoutRequest
+from scenegen.layout.opening_speed import opening_speed
 from scenegen.scene import (
     EGO,
     AgentKind,
@@ -21,10 +23,9 @@ from scenegen.scene import (
     Control,
     LaneKind,
     RoadKind,
-    SignalState,
-    locate,
 )
 from scenegen.scene.agents import SIZE
+from scenegen.scene.roadmap import NO_LANE
 
 ROUTE_AHEAD = 500.0
 """Length of road for which a route is chosen [m]."""
@@ -36,6 +37,8 @@ SHORTEST_LANE = 12.0
 """Lanes shorter than this stay empty [m]."""
 PARKED_PER_KM, WALKERS_PER_KM = 90.0, 25.0
 """Parked cars per kilometre of parking lane; people per kilometre of sidewalk."""
+WALKING = 1.3
+"""Speed of people on sidewalks [m/s]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,16 @@ class HeuristicLayout(LayoutModel):
                     break
                 spot = _draw_spot(request, supply, rng)
                 state = _state(request, spot, placed)
-                if state is not None:
-                    placed = AgentStates.concatenate([placed, state])
-                    drafts.append(_plan(request, spot, rng))
-                    wanted -= 1
+                if state is None:
+                    continue
+                plan = _plan(request, spot, rng)
+                speed = _speed(request, spot, plan, state, placed)
+                if speed is None:
+                    continue
+                state.speed[0] = speed
+                placed = AgentStates.concatenate([placed, state])
+                drafts.append(plan)
+                wanted -= 1
         return Layout(agents=placed, plans=AgentPlans.concatenate([request.plans, *drafts]))
 
 
@@ -148,20 +157,21 @@ def _state(request: LayoutRequest, spot: _Spot, placed: AgentStates) -> AgentSta
     state.size[0] = np.array(SIZE[spot.kind]) * spot.scale
     if lane.kind.carries_traffic and _spoils_event(request.pinned, position):
         return None
+    if lane.kind.is_drivable and not _is_on_road(request, state):
+        return None
     margin = np.array([3.0 if lane.kind.carries_traffic else 1.0, 0.3, 0.0])
     taken = boxes_overlap(
         state.position, state.yaw, state.size + margin, placed.position, placed.yaw, placed.size
     )
     if taken.any():
         return None
-    if lane.kind.carries_traffic:
-        speed = _safe_speed(request, spot, placed)
-        if speed is None:
-            return None
-        state.speed[0] = speed
-    elif lane.kind is LaneKind.SIDEWALK:
-        state.speed[0] = 1.3
     return state
+
+
+def _is_on_road(request: LayoutRequest, state: AgentStates) -> bool:
+    """Whether all corners of a box are on the drivable area: long vehicles stand out in curves."""
+    corners = box_corners(state.position, state.yaw, state.size[:, :2])[0]
+    return bool(shapely.contains_xy(request.roadmap.drivable_area, *corners.T).all())
 
 
 def _spoils_event(pinned: AgentStates, position: FloatArray) -> bool:
@@ -175,33 +185,16 @@ def _spoils_event(pinned: AgentStates, position: FloatArray) -> bool:
     return bool(((here > low) & (here < high)).all())
 
 
-def _safe_speed(request: LayoutRequest, spot: _Spot, placed: AgentStates) -> float | None:
-    """Speed that keeps 1 s to the vehicle ahead and lets the one behind live, or None."""
-    lane = request.roadmap.lanes[spot.lane]
-    speed = lane.speed_limit * (0.95 if spot.kind is not AgentKind.CYCLIST else 0.35)
-    place = locate(request.roadmap, placed.position, placed.yaw)
-    moving = placed.valid & (place.lane == spot.lane)
-    half = SIZE[spot.kind][0] / 2
-    for j in np.flatnonzero(moving):
-        gap = place.along[j] - spot.along
-        free = abs(gap) - half - placed.size[j, 0] / 2
-        if gap > 0:
-            speed = min(speed, max(free - 2.0, 0.0) / 1.0 + 0.2 * float(placed.speed[j]))
-        elif free < 0.8 * float(placed.speed[j]) + 2.0:
-            return None
-    state = _signal_ahead(request, spot.lane)
-    if state in {SignalState.RED, SignalState.YELLOW}:
-        stop = max(lane.length - spot.along - half - 1.0, 0.0)
-        speed = min(speed, float(np.sqrt(2 * 2.0 * stop)))
-    return float(speed) if speed > 0.3 or state is SignalState.RED else None
-
-
-def _signal_ahead(request: LayoutRequest, lane: int) -> SignalState:
-    for following in request.roadmap.lanes[lane].successors:
-        index = request.roadmap.signal_of_lane.get(following)
-        if index is not None:
-            return request.roadmap.signals[index].state(0.0)
-    return SignalState.NONE
+def _speed(
+    request: LayoutRequest, spot: _Spot, plan: AgentPlans, state: AgentStates, placed: AgentStates
+) -> float | None:
+    """Give the speed an agent begins with, None where traffic leaves no room for it."""
+    kind = request.roadmap.lanes[spot.lane].kind
+    if not kind.carries_traffic:
+        return WALKING if kind is LaneKind.SIDEWALK else 0.0
+    route = tuple(lane for lane in plan.route[0].tolist() if lane != NO_LANE)
+    wanted, half = float(plan.desired_speed[0]), float(state.size[0, 0]) / 2
+    return opening_speed(request, route, spot.along, wanted, half, placed)
 
 
 def _plan(request: LayoutRequest, spot: _Spot, rng: np.random.Generator) -> AgentPlans:

@@ -39,6 +39,9 @@ from scenegen.sim.fields import (
     Y,
 )
 
+JOINT = 1e-3
+"""Edges that follow one another meet up to this distance, in single precision [m]."""
+
 
 @kernel
 def boxes_touch(dx, dy, ca, sa, la, wa, cb, sb, lb, wb):
@@ -145,26 +148,43 @@ def _outside(f, i, edges, head, cells, items, cell):
     columns = int(head[GRID_COLUMNS])
     x0 = head[GRID_X] + (cell % columns + 0.5) * CELL
     y0 = head[GRID_Y] + (cell // columns + 0.5) * CELL
-    inside = cells[cell, 3] != 0
+    first, last = cells[cell, 1], cells[cell, 2]
     x, y, cos, sin = f[X, i], f[Y, i], f[COS, i], f[SIN, i]
-    for q in range(cells[cell, 1], cells[cell, 2]):
+    length, width = f[HALF_LENGTH, i], f[HALF_WIDTH, i]
+    for q in range(first, last):
         e = items[q]
         dx, dy = edges[e, EDGE_X] - x, edges[e, EDGE_Y] - y
         ux, uy, half = edges[e, EDGE_UX], edges[e, EDGE_UY], edges[e, EDGE_HALF]
-        if boxes_touch(dx, dy, cos, sin, f[HALF_LENGTH, i], f[HALF_WIDTH, i], ux, uy, half, 0.0):
+        if boxes_touch(dx, dy, cos, sin, length, width, ux, uy, half, 0.0):
             return True
-        # Each edge between the cell's centre and the box's centre changes sides.
-        inside ^= _crosses(x, y, x0, y0, edges[e, EDGE_X], edges[e, EDGE_Y], ux, uy, half)
-    return not inside
+    inside = cells[cell, 3] != 0
+    crossed = _crossings(x, y, x0, y0, edges, items, first, last)
+    # No edge touches the box, so that any point of it is inside if its centre is.
+    if crossed < 0:
+        shift = 0.5 * length
+        x, y = x + shift * cos, y + shift * sin
+        crossed = _crossings(x, y, x0, y0, edges, items, first, last)
+    if crossed < 0:
+        x, y = x - 0.7 * width * sin, y + 0.7 * width * cos
+        crossed = _crossings(x, y, x0, y0, edges, items, first, last)
+    return crossed >= 0 and inside == (crossed % 2 == 1)
 
 
 @kernel
-def _crosses(x, y, x0, y0, ex, ey, ux, uy, half):
-    """Whether the way from (x, y) to (x0, y0) crosses an edge."""
-    side_a = ux * (y - ey) - uy * (x - ex)
-    side_b = ux * (y0 - ey) - uy * (x0 - ex)
-    if (side_a >= 0.0) == (side_b >= 0.0):
-        return False
-    share = side_a / (side_a - side_b)
-    along = ux * (x + share * (x0 - x) - ex) + uy * (y + share * (y0 - y) - ey)
-    return -half <= along < half
+def _crossings(x, y, x0, y0, edges, items, first, last):
+    """Count the edges between (x, y) and a cell's centre; -1 if the line meets an edge's end."""
+    count = 0
+    for q in range(first, last):
+        e = items[q]
+        ex, ey, half = edges[e, EDGE_X], edges[e, EDGE_Y], edges[e, EDGE_HALF]
+        ux, uy = edges[e, EDGE_UX], edges[e, EDGE_UY]
+        side_a = ux * (y - ey) - uy * (x - ex)
+        side_b = ux * (y0 - ey) - uy * (x0 - ex)
+        if (side_a >= 0.0) == (side_b >= 0.0):
+            continue
+        share = side_a / (side_a - side_b)
+        along = abs(ux * (x + share * (x0 - x) - ex) + uy * (y + share * (y0 - y) - ey))
+        if abs(along - half) < JOINT:
+            return -1
+        count += 1 if along < half else 0
+    return count

@@ -26,11 +26,11 @@ FLOATS = _rows(
 
 INTS = _rows(
     "kind lane leader collided_with mode slot route_at segment cooldown need need_at"
-    " path0 path1 path2 path3 path4 path5"
+    " path0 path1 path2 path3 path4 path5 loose"
 )
 """Row of each integer."""
 
-FLAGS = _rows("valid collided offroad wrong_way crashed keeps_offset commanded")
+FLAGS = _rows("valid collided offroad wrong_way crashed keeps_offset commanded alone")
 """Row of each flag."""
 
 X, Y, COS, SIN, YAW, SPEED = (FLOATS[n] for n in ("x", "y", "cos", "sin", "yaw", "speed"))
@@ -51,6 +51,8 @@ KIND, LANE, LEADER = INTS["kind"], INTS["lane"], INTS["leader"]
 COLLIDED_WITH, MODE, SLOT = INTS["collided_with"], INTS["mode"], INTS["slot"]
 ROUTE_AT, SEGMENT, COOLDOWN = INTS["route_at"], INTS["segment"], INTS["cooldown"]
 NEED, NEED_AT, PATH = INTS["need"], INTS["need_at"], INTS["path0"]
+LOOSE = INTS["loose"]
+"""Scratch: the valid agents that are not ALONE, one after the other."""
 PATHS = 6
 """Lanes of the route ahead that are looked at."""
 
@@ -59,6 +61,8 @@ PLANNED_A, PLANNED_B = FLOATS["planned_a"], FLOATS["planned_b"]
 VALID, COLLIDED, OFFROAD = FLAGS["valid"], FLAGS["collided"], FLAGS["offroad"]
 WRONG_WAY, CRASHED = FLAGS["wrong_way"], FLAGS["crashed"]
 KEEPS_OFFSET, COMMANDED = FLAGS["keeps_offset"], FLAGS["commanded"]
+ALONE = FLAGS["alone"]
+"""The box lies within one lane that no other overlaps: lists of lanes say all about it."""
 
 
 class Mode(IntEnum):

@@ -23,14 +23,27 @@ MARGIN = 15.0
 def edges_of(roadmap: RoadMap) -> FloatArray:
     """Middle, direction and half length of each straight piece of the road edge, shape (E, 5)."""
     rows = []
-    for ring in roadmap.road_edges:
-        points = np.asarray(shapely.LineString(ring).simplify(0.01).coords)
+    for points in _rings(roadmap):
         step = np.diff(points, axis=0)
         length = np.hypot(*step.T)
         good = length > 1e-9
         middle = (points[:-1] + points[1:])[good] / 2
         rows.append(np.column_stack([middle, step[good] / length[good, None], length[good] / 2]))
     return np.concatenate(rows) if rows else np.zeros((0, 5))
+
+
+def _rings(roadmap: RoadMap) -> list[FloatArray]:
+    return [
+        np.asarray(shapely.LineString(ring).simplify(0.01).coords) for ring in roadmap.road_edges
+    ]
+
+
+def _inside(roadmap: RoadMap, points: FloatArray) -> BoolArray:
+    """Whether places are within an odd number of rings: by the very edges that are baked."""
+    inside = np.zeros(len(points), np.bool_)
+    for ring in _rings(roadmap):
+        inside ^= shapely.contains_xy(shapely.Polygon(ring), *points.T)
+    return inside
 
 
 def bake_grid(
@@ -70,7 +83,7 @@ def bake_grid(
     order = np.lexsort([item, is_edge, cell])
     keys = (2 * cell + is_edge)[order]
     bounds = np.searchsorted(keys, np.arange(2 * len(low) + 1))
-    inside = shapely.contains_xy(roadmap.drivable_area, *(low + CELL / 2).T)
+    inside = _inside(roadmap, low + CELL / 2)
     cells = np.stack([bounds[:-1:2], bounds[1::2], bounds[2::2], inside], -1)
     head = np.array([x0, y0, columns, rows], np.float32)
     return head, cells.astype(np.int32), item[order].astype(np.int32)

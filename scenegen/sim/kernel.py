@@ -11,7 +11,7 @@ from scenegen.sim.fields import MODE, MODE_KNOTS, MODE_LOG, MODE_REACTIVE, VALID
 from scenegen.sim.junctions import list_approaches, show_signals
 from scenegen.sim.lane_change import consider_all
 from scenegen.sim.leaders import lead_all
-from scenegen.sim.log_replay import is_disturbed
+from scenegen.sim.log_replay import is_disturbed, leave_log
 from scenegen.sim.maneuvers import TICK, begin_due
 from scenegen.sim.map_bank import Road
 from scenegen.sim.motion import move_all, plan_all
@@ -68,11 +68,12 @@ def _switch_all(f, k, b, steps, s, starts, road):
             continue
         if starts.maneuvers[s, i, 0, 0] != 0.0:
             begin_due(f, k, b, i, steps, starts.maneuvers[s], road, starts.routes[s])
-        if (k[MODE, i] == MODE_KNOTS and steps * DT >= starts.knots_duration[s] - TICK) or (
-            k[MODE, i] == MODE_LOG
-            and is_disturbed(f, k, b, i, steps, starts.logs, starts.log_valid, first, last)
-        ):
+        if k[MODE, i] == MODE_KNOTS and steps * DT >= starts.knots_duration[s] - TICK:
             k[MODE, i] = MODE_REACTIVE
+        if k[MODE, i] == MODE_LOG and is_disturbed(
+            f, k, b, i, steps, starts.logs, starts.log_valid, first, last
+        ):
+            leave_log(f, k, b, i)
 
 
 @kernel

@@ -10,10 +10,12 @@ from scenegen.sim.collision import boxes_touch
 from scenegen.sim.compiled import kernel
 from scenegen.sim.dynamics import put, stay
 from scenegen.sim.fields import (
+    BASE,
     CRASHED,
     GAP,
     HALF_LENGTH,
     HALF_WIDTH,
+    KEEPS_OFFSET,
     LEADER,
     MODE,
     MODE_LOG,
@@ -35,6 +37,8 @@ SPARE = 0.25
 """Distance kept to others in the prediction [m]."""
 NEEDED = 2.0
 """Deceleration needed to avoid a leader at which the replay ends [m/s^2]."""
+HABIT = 1.0
+"""Offsets from the middle of the lane up to this are kept after the log [m]."""
 NEAR = 80.0
 """Agents farther away than this do not disturb [m]."""
 
@@ -102,6 +106,13 @@ def _meets(f, i, j, step, logs, valid, first, last):
 
 
 @kernel
+def leave_log(f, k, b, i):
+    """Let an agent go on as REACTIVE; where in its lane it drives remains the driver's habit."""
+    k[MODE, i] = MODE_REACTIVE
+    b[KEEPS_OFFSET, i] = abs(f[BASE, i]) < HABIT
+
+
+@kernel
 def replay(f, k, b, i, step, logs, valid, first, last):
     """Put an agent at its next recorded state; where the log ends it goes on as REACTIVE.
 
@@ -110,7 +121,7 @@ def replay(f, k, b, i, step, logs, valid, first, last):
     """
     row = first + step + 1
     if row >= last:
-        k[MODE, i] = MODE_REACTIVE
+        leave_log(f, k, b, i)
         return False
     was, b[VALID, i] = b[VALID, i], valid[row, i]
     if not valid[row, i]:

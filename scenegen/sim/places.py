@@ -11,6 +11,7 @@ from scenegen.sim.collision import cell_of
 from scenegen.sim.compiled import kernel
 from scenegen.sim.dynamics import wrap
 from scenegen.sim.fields import (
+    ALONE,
     ALONG,
     COS,
     HALF_LENGTH,
@@ -91,7 +92,9 @@ def place_all(f, k, b, road, lists):
     for i in range(f.shape[1]):
         if not b[VALID, i]:
             k[LANE, i] = -1
-        elif not _known(f, k, b, i, road, lists):
+            continue
+        b[ALONE, i] = _known(f, k, b, i, road, lists)
+        if not b[ALONE, i]:
             _search(f, k, b, i, road, lists)
 
 

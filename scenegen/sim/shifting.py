@@ -17,6 +17,7 @@ from scenegen.sim.dynamics import DT, wrap
 from scenegen.sim.fields import (
     BASE,
     COOLDOWN,
+    HALF_LENGTH,
     KEEPS_OFFSET,
     PATH,
     PATH_HEADING,
@@ -28,6 +29,7 @@ from scenegen.sim.fields import (
     YAW,
 )
 from scenegen.sim.path import path_curvature
+from scenegen.sim.places import LONG
 
 PREVIEW_TIME = 0.8
 """Length l of the feedback as time [s]; about the driver's preview (MacAdam 1981)."""
@@ -39,6 +41,9 @@ RETURN_TIME = 2.5
 """Time constant with which an offset that is not wanted dies away [s]."""
 RETURN_SPEED = 0.4
 """Fastest such return [m/s]."""
+
+MOST_INSET = 0.5
+"""Long vehicles stay at most this far inwards of the middle of a curve [m]."""
 
 
 @kernel
@@ -93,9 +98,23 @@ def steer(f, k, i, segments, links):
         slope = f[SHIFT, i] * (1.0 - math.cos(angle)) * rate
         bend = f[SHIFT, i] * 2.0 * math.pi * math.sin(angle) * rate * rate
     length = max(LEAST_PREVIEW, PREVIEW_TIME * speed)
+    if f[HALF_LENGTH, i] > LONG:
+        offset += _inset(f, k, i, segments, links)
+        length = max(length, float(f[HALF_LENGTH, i]))
     error = f[PATH_OFFSET, i] - offset
     turn = wrap(float(f[YAW, i]) - float(f[PATH_HEADING, i]))
     curvature = path_curvature(f, k, i, max(speed * DT, 1.0), segments, links)
     curvature /= max(1.0 - curvature * f[PATH_OFFSET, i], 0.3)
     lateral = min(max(-error / length, -0.5), 0.5)
     return curvature + bend + (lateral - 2.0 * (math.sin(turn) - slope)) / length
+
+
+@kernel
+def _inset(f, k, i, segments, links):
+    """How far the centre of a long vehicle stays inwards of the middle of a curve [m].
+
+    Its ends stand out by l^2 / 2r, l being half its length; half of that on either side is least.
+    """
+    half = float(f[HALF_LENGTH, i])
+    inset = 0.25 * half * half * path_curvature(f, k, i, half, segments, links)
+    return min(max(inset, -MOST_INSET), MOST_INSET)

@@ -8,7 +8,7 @@ import shapely
 
 from scenegen.geometry import boxes
 from scenegen.scene import AgentKind, AgentPlans, AgentStates, Control
-from scenegen.sim import Simulator, StartBank
+from scenegen.sim import Simulator, StartBank, bake
 from scenegen.sim.collision import boxes_touch
 from tests.builders import cars, composition, straight_road
 from tests.sim.roads import crossing, curved_road
@@ -105,3 +105,26 @@ def test_wrong_way_means_driving_against_the_lane_below() -> None:
     simulator = Simulator(StartBank.of([composition(straight_road(), states)]), 1)
 
     np.testing.assert_array_equal(simulator.wrong_way[0], (True, False))
+
+
+def test_who_is_on_the_road_is_so_when_seen_past_a_corner_of_its_edge() -> None:
+    """A box, its cell's centre and a corner of the edge on one line are no special case."""
+    road = curved_road(20.0)
+    baked = bake(road)
+    ends = baked.edges[:, :2] + baked.edges[:, 2:4] * baked.edges[:, 4:5]
+    centre = baked.grid_head[:2] + (np.floor((ends - baked.grid_head[:2]) / 5.0) + 0.5) * 5.0
+    beyond = ends - centre
+    place = ends + beyond / np.hypot(*beyond.T)[:, None] * 0.6
+    same = (np.abs(place - centre) < 2.49).all(1) & (np.hypot(*beyond.T) > 0.1)
+    box = shapely.buffer(shapely.points(place), 0.4)
+    inside = same & shapely.contains(road.drivable_area, box)
+    rows = [(AgentKind.CAR, float(x), float(y), 0.0, 0.0) for x, y in place[inside]]
+    states = AgentStates.of(rows)
+    states.size[:, :2] = 0.4
+    plans = AgentPlans.reactive(len(rows))
+    plans.control[:] = Control.HOLD
+
+    simulator = Simulator(StartBank.of([composition(road, states, plans)]), 1)
+
+    assert len(rows) > 3
+    assert not simulator.offroad.any()

@@ -81,3 +81,16 @@ def test_after_its_record_an_agent_drives_on() -> None:
     _, offset = polylines.project(curved_road().lanes[0].centerline, ro.agents.position[-1])
     assert np.abs(offset).max() < 0.2
     assert (ro.agents.speed[-1] > 5).all()
+
+
+@pytest.mark.parametrize("offset", [-0.6, 0.6])
+def test_after_its_record_an_agent_keeps_its_place_in_the_lane(offset: float) -> None:
+    """Where in the lane somebody drives is a habit; who stands close beside is not touched."""
+    log = AgentStates.stack([cars((30 + 1.0 * n, offset, 10)) for n in range(11)])
+    plans = AgentPlans.reactive(1)
+    plans.control[:] = Control.LOG
+    scene = composition(straight_road(1, 600.0), log[0], replace(plans, log=log))
+
+    ro = rollout([scene], 8.0)[0]
+
+    np.testing.assert_allclose(ro.agents.position[:, 0, 1], offset, atol=0.05)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from scenegen.geometry import polylines
-from scenegen.scene import AgentPlans, RoadMap
+from scenegen.geometry.boxes import box_corners
+from scenegen.scene import AgentKind, AgentPlans, AgentStates, RoadMap
 from scenegen.sim import rollout
 from tests.builders import cars, composition, straight_road
 from tests.sim.roads import curved_road, merging_road
@@ -160,3 +161,23 @@ def test_reaction_time_delays_braking() -> None:
         speeds.append(float(ro.agents.speed[-1, 1]))
 
     assert speeds[1] > speeds[0] + 0.5
+
+
+@pytest.mark.parametrize("kind", [AgentKind.TRUCK, AgentKind.BUS])
+def test_long_vehicles_move_inwards_in_a_curve(kind: AgentKind) -> None:
+    """The ends stand out by less than l^2 / 2r, as they would with the centre on the line."""
+    radius = 25.0
+    road = curved_road(radius)
+    plans = AgentPlans.reactive(1)
+    start = AgentStates.of([(kind, 20.0, 0.0, 0.0, 5.0)])
+
+    ro = rollout([composition(road, start, plans)], 30.0)[0]
+
+    valid = ro.agents.valid[:, 0]
+    agents = ro.agents[valid]
+    corners = box_corners(agents.position[:, 0], agents.yaw[:, 0], agents.size[:, 0])
+    _, offset = polylines.project(road.lanes[0].centerline, corners.reshape(-1, 2))
+    length, width = agents.size[0, 0, :2] / 2
+    stands_out = -offset.min() - width
+    assert 0.2 < stands_out < 0.92 * length**2 / (2 * radius)
+    assert offset.max() < width + 0.6 * length**2 / (2 * radius)
