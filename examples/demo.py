@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+import cv2
 from rich.console import Console
 
 from scenegen.data import Dataset
@@ -31,16 +32,19 @@ def main() -> None:
     shutil.rmtree(store, ignore_errors=True)
     OUT.mkdir(exist_ok=True)
     for query in QUERIES:
-        with console.status(f"looking for  [bold]{query}[/]"):
+        with console.status(f"looking for  [bold]{query}[/]  (the first one compiles the kernels)"):
             request = Request(query=parse(query), seed=7)
             statistics = generate_dataset(store, request, 1, RIGS["front"])
-        console.print(f"[green]found[/] after {statistics.tries:3} tries:  {query}")
+        console.print(f"[green]found[/] in {statistics.tries:2} tries  {query}", soft_wrap=True)
     dataset = Dataset(store)
     with console.status("drawing"):
         write_html(OUT / "demo.html", [view_item(dataset, identity) for identity in dataset.ids])
         frames = [frame for identity in dataset.ids for frame in movie_frames(dataset, identity)]
         write_mp4(OUT / "demo.mp4", frames, fps=10)
-        write_gif(OUT / "demo.gif", frames[:81:2], fps=5)
+        small = [
+            cv2.resize(f, None, fx=0.62, fy=0.62, interpolation=cv2.INTER_AREA) for f in frames
+        ]
+        write_gif(OUT / "demo.gif", small[10:70:2], fps=5)
     console.print(f"\n  [bold]out/demo.zarr[/]  {len(dataset)} recordings, camera, lidar, labels")
     console.print("  [bold]out/demo.html[/]  open it in a browser: play, scrub, ask who and when")
     console.print("  [bold]out/demo.mp4[/]   from above and through the camera")

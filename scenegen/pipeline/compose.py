@@ -60,7 +60,7 @@ class Request:
     agents: int = 32
     density: float = 18.0
     layout_model: str = "heuristic"
-    tries: int = 200
+    tries: int = 400
     base: RecordedScene | None = None
 
     def __post_init__(self) -> None:
