@@ -17,6 +17,8 @@ from scenegen.sensors import RIGS
 from scenegen.view import write_gif, write_html, write_mp4
 
 OUT = Path("out")
+GIF_PX = (720, 288)
+"""Width and height of the small film [px]."""
 QUERIES = (
     "night and rain and occluded_pedestrian(p, o) and ttc(ego,p) < 2s",
     "cut_in(c, right) and ttc(ego,c) < 1.5s and ego.speed > 15m/s",

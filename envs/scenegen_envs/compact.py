@@ -36,11 +36,14 @@ Everything is divided by its scale and clipped to [-1, 1]. A vehicle that is not
 
 from __future__ import annotations
 
-import numba as nb
+from typing import NamedTuple
+
 import numpy as np
 
+from scenegen.arrays import FloatArray, IntArray
 from scenegen.scene import AgentKind, SignalState
 from scenegen.sim import fields
+from scenegen.sim.compiled import kernel
 from scenegen_envs.roads import CELL, NEAREST, TICK
 
 OWN, NEIGHBOURS, PER_NEIGHBOUR = 32, 16, 10
@@ -67,13 +70,39 @@ _X, _Y, _COS, _SIN, _SPEED = fields.X, fields.Y, fields.COS, fields.SIN, fields.
 _PATH, _PATHS = fields.PATH, fields.PATHS
 
 
-@nb.njit(cache=True, error_model="numpy")
+class Scratch(NamedTuple):
+    """Memory to work in; one thread at a time may use it, and nothing in it outlives a call.
+
+    `square` and `code` are the same memory read as floats and as integers, shape (P,); `seen` has
+    shape (2, P), `facts` (PER_NEIGHBOUR, P).
+    """
+
+    square: FloatArray
+    code: IntArray
+    seen: IntArray
+    facts: FloatArray
+
+
+def scratch(agents: int) -> Scratch:
+    """Make memory for worlds of that many agents."""
+    # Whole blocks of 32 keep the inner loops in vector registers.
+    padded = (agents + 31) // 32 * 32
+    square = np.zeros(padded, np.float32)
+    return Scratch(
+        square=square,
+        code=square.view(np.int32),
+        seen=np.zeros((2, padded), np.int32),
+        facts=np.zeros((PER_NEIGHBOUR, padded), np.float32),
+    )
+
+
+@kernel
 def _unit(value):
     return min(_ONE, max(-_ONE, value))
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
-def observe(rows, count, state, starts, roads, out):
+@kernel
+def observe(rows, count, state, starts, roads, space, out):
     """Write the observations of the first `count` vehicles of some worlds.
 
     Args:
@@ -82,17 +111,11 @@ def observe(rows, count, state, starts, roads, out):
         state: Blocks of the simulator: floats, ints, flags, signals, start.
         starts: Map and friction of every start.
         roads: RoadTables.
+        space: Scratch for as many agents as the worlds have.
         out: Where to write, shape (W, C, SIZE), float32; other worlds stay as they are.
     """
     floats, ints, flags, signals, start = state
     map_of, friction_of = starts
-    agents = floats.shape[2]
-    # Whole blocks of 32 keep the inner loops in vector registers.
-    padded = (agents + 31) // 32 * 32
-    square = np.zeros(padded, np.float32)
-    key = (square, square.view(np.int32))
-    seen = np.zeros((2, padded), np.int32)
-    facts = np.zeros((PER_NEIGHBOUR, padded), np.float32)
     for world in rows:
         f, n, g = floats[world], ints[world], flags[world]
         number = map_of[start[world]]
@@ -106,13 +129,13 @@ def observe(rows, count, state, starts, roads, out):
             _write_route(f, n, i, roads, number, o)
             _write_leader(f, n, i, o)
             _write_signal(f, n, i, signals[world], roads, number, o)
-            others = _nearest_others(f, g, i, key, seen)
-            _describe_others(f, n, i, facts)
-            _write_others(facts, seen, others, o)
+            others = _nearest_others(f, g, i, space)
+            _describe_others(f, n, i, space.facts)
+            _write_others(space.facts, space.seen, others, o)
             _write_road(f, i, roads, number, o)
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel
 def _write_own(f, n, g, i, friction, roads, number, o):
     lane = n[fields.LANE, i]
     on_lane = lane >= 0
@@ -133,7 +156,7 @@ def _write_own(f, n, g, i, friction, roads, number, o):
     o[13] = _unit(friction * _PER_FRICTION)
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel
 def _write_route(f, n, i, roads, number, o):
     """Offset from the route and its course ahead; straight ahead where the route is not known."""
     x, y, cos, sin = f[_X, i], f[_Y, i], f[_COS, i], f[_SIN, i]
@@ -168,20 +191,20 @@ def _write_route(f, n, i, roads, number, o):
     o[14] = _unit(max(begin + length - at, _ZERO) * _PER_200) if known else _ZERO
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel
 def _lanes_of(roads, number):
     last = number + 1 == len(roads.lane_first)
     end = len(roads.lane_signal) if last else roads.lane_first[number + 1]
     return end - roads.lane_first[number]
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel
 def _lane_of(code, lanes):
     """Lane of a path lane, whichever way it is driven."""
     return code - lanes if code >= lanes else code
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel
 def _place(roads, first, lane, lanes, along, length):
     """Point of a lane's centreline at an arc length, straight on beyond its end."""
     row = first + _lane_of(lane, lanes)
@@ -196,7 +219,7 @@ def _place(roads, first, lane, lanes, along, length):
     return ax + (bx - ax) * share, ay + (by - ay) * share
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel
 def _write_leader(f, n, i, o):
     leader = n[fields.LEADER, i]
     o[25] = _unit(max(f[fields.GAP, i], _ZERO) * _PER_100) if leader >= 0 else _ONE
@@ -205,7 +228,7 @@ def _write_leader(f, n, i, o):
     o[28] = _unit((f[_SPEED, leader] - f[_SPEED, i]) * _PER_40) if leader >= 0 else _ZERO
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel
 def _write_signal(f, n, i, shown, roads, number, o):
     o[29], o[30], o[31] = _ONE, _ZERO, _ZERO
     lane = n[_PATH, i]
@@ -227,8 +250,8 @@ def _write_signal(f, n, i, shown, roads, number, o):
         distance += roads.lane[row, 0]
 
 
-@nb.njit(cache=True, error_model="numpy")
-def _nearest_others(f, g, i, key, seen):
+@kernel
+def _nearest_others(f, g, i, space):
     """List the others that are seen and how many of them are nearer than each.
 
     A squared distance is compared as an integer whose lowest bits are the agent's index: the bits
@@ -238,13 +261,12 @@ def _nearest_others(f, g, i, key, seen):
         f: Float rows of the world.
         g: Flag rows of the world.
         i: Who looks.
-        key: Scratch, two views of the same numbers: float32 and int32, shape (padded,).
-        seen: Where to write index and rank of who is seen, shape (2, padded).
+        space: Scratch; index and rank of who is seen are written to `seen`.
 
     Returns:
         How many are seen.
     """
-    square, code = key
+    square, code, seen = space.square, space.code, space.seen
     agents, padded = f.shape[1], len(square)
     xs, ys, there = f[_X], f[_Y], g[fields.VALID]
     x, y = xs[i], ys[i]
@@ -269,7 +291,7 @@ def _nearest_others(f, g, i, key, seen):
     return count
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel
 def _describe_others(f, n, i, facts):
     """Write what is said of every agent, seen or not, shape (PER_NEIGHBOUR, padded)."""
     x, y, cos, sin = f[_X, i], f[_Y, i], f[_COS, i], f[_SIN, i]
@@ -293,7 +315,7 @@ def _describe_others(f, n, i, facts):
         facts[9, j] = _ONE if _LAST_MOTOR < kinds[j] <= _LAST_VULNERABLE else _ZERO
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel
 def _write_others(facts, seen, count, o):
     for q in range(count):
         j, rank = seen[0, q], seen[1, q]
@@ -304,7 +326,7 @@ def _write_others(facts, seen, count, o):
     o[OWN + min(count, NEIGHBOURS) * PER_NEIGHBOUR : ROAD] = _ZERO
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel
 def _write_road(f, i, roads, number, o):
     x, y, cos, sin = f[_X, i], f[_Y, i], f[_COS, i], f[_SIN, i]
     columns, rows = roads.grid[number, 0], roads.grid[number, 1]

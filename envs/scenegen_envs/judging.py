@@ -4,18 +4,18 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
 from scenegen.scene import EGO
 from scenegen.scene.scenario import STEP
 from scenegen.sim import fields
+from scenegen.sim.compiled import kernel
 
 _F = np.float32
 _STEP, _ZERO, _HALF, _PER_4 = _F(STEP), _F(0.0), _F(0.5), _F(0.25)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def judge(low, high, state, map_of, roads, weights, reward, record):
     """Give the reward of the last step and bring the records up to date.
 
@@ -44,7 +44,7 @@ def judge(low, high, state, map_of, roads, weights, reward, record):
             harmed[world] = True
 
 
-@nb.njit(cache=True)
+@kernel
 def _worth(f, n, g, i, first, roads, weights):
     lane = n[fields.LANE, i]
     speed = f[fields.SPEED, i]

@@ -77,7 +77,9 @@ class CompactObservation:
 
     def write(self, state: StateBlocks, rows: IntArray, out: Array) -> None:
         """Write the numbers; see Observation.write."""
-        compact.observe(rows, out.shape[1], state, self._starts, self._roads, out)
+        # Made anew: threads may write at once, and it costs less than one world.
+        space = compact.scratch(state.floats.shape[2])
+        compact.observe(rows, out.shape[1], state, self._starts, self._roads, space, out)
 
 
 class BevObservation:

@@ -35,7 +35,8 @@ _CODE = {
     LineMarking.DOUBLE_SOLID: SOLID,
     LineMarking.KERB: SOLID,
 }
-_CHUNK = 2_000_000
+TILE = 6
+"""Cells in a row that are looked at together when the grid is made."""
 
 
 class RoadTables(NamedTuple):
@@ -145,21 +146,34 @@ def _grid(
     centres = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
     seen = np.zeros((len(centres), 2, NEAREST), np.int16)
     code = np.zeros((len(centres), NEAREST), np.uint8)
-    size = max(1, _CHUNK // len(points))
-    for begin in range(0, len(centres), size):
-        part = slice(begin, begin + size)
-        _see(points, centres[part], seen[part], code[part])
+    index = np.arange(len(centres)).reshape(rows, columns)
+    for top in range(0, rows, TILE):
+        for left in range(0, columns, TILE):
+            part = index[top : top + TILE, left : left + TILE].ravel()
+            near = _candidates(points, centres[part])
+            most = min(NEAREST, len(near))
+            seen[part, :, :most], code[part, :most] = _see(near, centres[part])
     return (float(low[0]), float(low[1])), (columns, rows), seen, code
 
 
-def _see(points: FloatArray, centres: FloatArray, seen: IntArray, code: IntArray) -> None:
-    """Write what is nearest to some places; points too far to be written down are left out."""
+def _candidates(points: FloatArray, centres: FloatArray) -> FloatArray:
+    """Leave out the points that are among the nearest of none of some neighbouring places.
+
+    NEAREST points lie within r of the middle of the places, so within r + h of each place, h
+    being how far the places lie from the middle: what is nearer than that to one of them lies
+    within r + 2 h of the middle.
+    """
+    middle = centres.mean(0)
+    reach = np.hypot(*(centres - middle).T).max()
+    away = np.hypot(*(points[:, :2] - middle).T)
     most = min(NEAREST, len(points))
+    return points[away <= np.partition(away, most - 1)[most - 1] + 2 * reach + 1e-6]
+
+
+def _see(points: FloatArray, centres: FloatArray) -> tuple[IntArray, IntArray]:
+    """Give what is nearest to some places; points too far to be written down are left out."""
     squared = ((centres[:, None] - points[None, :, :2]) ** 2).sum(-1)
-    chosen = np.argpartition(squared, most - 1, axis=1)[:, :most]
-    order = np.lexsort((chosen, np.take_along_axis(squared, chosen, 1)), axis=1)
-    chosen = np.take_along_axis(chosen, order, 1)
+    chosen = np.argsort(squared, axis=1, kind="stable")[:, :NEAREST]
     ticks = np.round((points[chosen, :2] - centres[:, None]) / TICK)
     near = np.abs(ticks).max(-1) < np.iinfo(np.int16).max
-    seen[:, :, :most] = np.moveaxis(ticks * near[..., None], -1, 1)
-    code[:, :most] = points[chosen, 2] * near
+    return np.moveaxis(ticks * near[..., None], -1, 1), points[chosen, 2] * near

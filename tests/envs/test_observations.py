@@ -10,7 +10,7 @@ from scenegen.geometry.transforms import to_local
 from scenegen.scene import AgentKind, AgentStates, RoadMap, Signal, SignalState
 from scenegen_envs import bev, compact
 from scenegen_envs.rare_event import RareEventEnv
-from scenegen_envs.roads import EDGE, NEAREST, TICK, road_tables
+from scenegen_envs.roads import CELL, EDGE, NEAREST, TICK, _grid, _road_points, road_tables
 from tests.builders import composition, straight_road
 from tests.envs.pools import following, one, random_actions, road
 
@@ -145,6 +145,22 @@ def test_the_nearest_road_points_are_listed(seed: int) -> None:
     assert (np.diff(away) > -2 * TICK).all()
     assert set(np.unique(tables.code)) <= {1, 2, 4}
     assert EDGE in tables.code[cell]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_road_point_is_nearer_than_those_listed(seed: int) -> None:
+    """The list of a cell is the head of all points of the road, sorted by distance."""
+    everything = _road_points(road())
+    (x, y), (columns, _), seen, code = _grid(everything)
+    rng = np.random.default_rng(seed)
+
+    for cell in rng.integers(len(code), size=50):
+        centre = np.array([x, y]) + (np.array([cell % columns, cell // columns]) + 0.5) * CELL
+        away = everything[:, :2] - centre
+        order = np.argsort((away**2).sum(-1), kind="stable")[:NEAREST]
+
+        np.testing.assert_array_equal(seen[cell], np.round(away[order] / TICK).T)
+        np.testing.assert_array_equal(code[cell], everything[order, 2])
 
 
 def signalled(state: SignalState) -> RoadMap:
