@@ -90,6 +90,7 @@ class Cast:
         *,
         role: str = "",
         kind: AgentKind = AgentKind.CAR,
+        offset: float = 0.0,
         against: bool = False,
         driver: Driver | None = None,
         ignores: Ignores = Ignores.NOTHING,
@@ -104,6 +105,7 @@ class Cast:
             speed: Speed at the start, and wanted unless `driver` says otherwise [m/s].
             role: Role name; empty for none.
             kind: What it is.
+            offset: Where it begins beside the path [m], positive left; cyclists stay there.
             against: Whether it drives towards the begin of the path.
             driver: What differs from an average driver.
             ignores: Rules it breaks.
@@ -111,7 +113,7 @@ class Cast:
         Returns:
             Its agent index.
         """
-        x, y, yaw = path.pose(along)
+        x, y, yaw = path.pose(along, offset)
         yaw = float(wrap_angle(np.array(yaw + np.pi))) if against else yaw
         return self._add(
             _Member(
@@ -131,6 +133,7 @@ class Cast:
         pose: tuple[float, float, float],
         size: tuple[float, float, float] | None = None,
         role: str = "",
+        speed: float = 0.0,
     ) -> int:
         """Add someone who stands still until a maneuver moves it.
 
@@ -139,11 +142,12 @@ class Cast:
             pose: x [m], y [m] and heading [rad].
             size: Length, width and height [m]; None for the typical size of the kind.
             role: Role name; empty for none.
+            speed: Speed at which a maneuver that begins at once takes it over [m/s].
 
         Returns:
             Its agent index.
         """
-        member = _Member(row=(kind, *pose, 0.0), size=size or SIZE[kind], control=Control.HOLD)
+        member = _Member(row=(kind, *pose, speed), size=size or SIZE[kind], control=Control.HOLD)
         return self._add(member, role)
 
     def act(self, agent: int, *maneuvers: Maneuver) -> None:

@@ -1,4 +1,4 @@
-"""People who step onto the road: where they wait, how they walk, when they are on it."""
+"""Those who cross the road, on foot, wheels or paws: where they begin, how they move."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scenegen.events.openings import Opening, Stretch, through_stretches
 from scenegen.events.paths import Path
 from scenegen.events.tracks import Tracks
 from scenegen.events.windows import all_of, known
-from scenegen.scene.agents import EGO, AgentKind
+from scenegen.scene.agents import EGO, SIZE, AgentKind
 from scenegen.scene.plans import Maneuver, ManeuverKind, Trigger, TriggerKind
 from scenegen.scene.roadmap import Lane, RoadMap
 
@@ -139,6 +139,39 @@ def set_off(
     return person
 
 
+def come_across(
+    cast: Cast,
+    role: tuple[str, AgentKind],
+    place: tuple[Path, float],
+    walker: Walker,
+    arrival: float,
+    angle: float = math.pi / 2,
+) -> int:
+    """Add an animal or a cyclist that is on its way across at a steady speed.
+
+    Args:
+        cast: The roles so far.
+        role: Its role name and what it is.
+        place: Where the ego drives, and the arc length at which it would hit it [m].
+        walker: How it crosses.
+        arrival: Time until then [s].
+        angle: Angle between its way and the ego's [rad]; pi / 2 is straight across.
+
+    Returns:
+        Its agent index.
+    """
+    (name, kind), (path, along) = role, place
+    ego_width = SIZE[AgentKind.CAR][1]
+    x, y, yaw = path.pose(along, walker.side * ego_width * (0.5 - walker.hit_point))
+    way = math.remainder(yaw - walker.side * angle, math.tau)
+    run = walker.speed * arrival
+    start = (x - run * math.cos(way), y - run * math.sin(way), way)
+    agent = cast.stand(kind, start, walker.size, role=name, speed=walker.speed)
+    go = Maneuver(kind=ManeuverKind.WALK, a=way, b=walker.speed, c=WALK_ACCELERATION, d=math.inf)
+    cast.act(agent, go)
+    return agent
+
+
 def crossing_line(opening: Opening, lead_time: float, onset: float) -> float | None:
     """Arc length where a person crosses, given when they set off; None if the road will not do."""
     path = opening.path
@@ -186,11 +219,11 @@ def off_crossings(view: Tracks, person: int) -> FloatArray:
     return np.minimum(shapely.distance(shapely.union_all(zebras), points), 10.0)
 
 
-def people_near(view: Tracks) -> list[int]:
-    """Pedestrians who are in the ego's lane at some time, ahead within IN_REACH."""
+def people_near(view: Tracks, kind: AgentKind = AgentKind.PEDESTRIAN) -> list[int]:
+    """Agents of a kind that are in the ego's lane at some time, ahead within 2 IN_REACH."""
     frame = view.ego_path
     found = []
-    for person in view.of_kind(AgentKind.PEDESTRIAN).tolist():
+    for person in view.of_kind(kind).tolist():
         here: BoolArray = view.both(EGO, person) & (view.intrusion(EGO, person) > 0)
         if (here & (frame.ahead[:, person] > 0) & (frame.ahead[:, person] < 2 * IN_REACH)).any():
             found.append(person)
