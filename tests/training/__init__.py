@@ -1,0 +1,1 @@
+"""Tests of averaged weights, checkpoints and the training loop."""
