@@ -45,10 +45,26 @@ def add_precipitation(
     layer = np.zeros((height, width), np.float32)
     if rain > 0:
         _draw(
-            layer, rng, round(150 * rain**0.6), DROP_SPEED, speed, thickness=0.0035, strength=0.34
+            layer,
+            rng,
+            round(150 * rain**0.6),
+            DROP_SPEED,
+            speed,
+            nearest=1.2,
+            thickness=0.0035,
+            strength=0.34,
         )
     if snow > 0:
-        _draw(layer, rng, round(420 * snow**0.6), FLAKE_SPEED, speed, thickness=0.008, strength=0.8)
+        _draw(
+            layer,
+            rng,
+            round(420 * snow**0.6),
+            FLAKE_SPEED,
+            speed,
+            nearest=2.6,
+            thickness=0.008,
+            strength=0.8,
+        )
     soft = cv2.GaussianBlur(layer, (0, 0), 0.55)
     share = np.clip(soft, 0.0, 0.9)[..., None]
     return (radiance * (1 - share) + (1.25 * air).astype(np.float32) * share).astype(np.float32)
@@ -61,13 +77,14 @@ def _draw(
     fall: float,
     speed: float,
     *,
+    nearest: float,
     thickness: float,
     strength: float,
 ) -> None:
     """Draw particles as short lines from where they are to where they go while it is exposed."""
     height, width = layer.shape
     focal = 0.6 * width
-    depth = 1.2 + 14.0 * rng.random(count) ** 1.5
+    depth = nearest + 14.0 * rng.random(count) ** 1.5
     x = (rng.random(count) - 0.5) * width
     y = (rng.random(count) - 0.5) * height
     # A point at image place (x, y) moves by f v / z downward and outward by (x, y) speed / z.

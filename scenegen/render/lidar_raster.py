@@ -13,13 +13,19 @@ from dataclasses import dataclass
 import numba as nb
 import numpy as np
 
-from scenegen.arrays import FloatArray, IntArray
+from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.geometry.transforms import se3_inverse
 from scenegen.render.rasterizer import NOTHING
+from scenegen.render.shadows import CASTERS, FARTHEST
 from scenegen.render.triangles import Triangles
 
 _TURN = 2 * np.pi
-_SLACK = 1e-6
+_SLACK = 2e-6
+"""Margin of the windows of rays [rad]; what is inside is tested exactly."""
+_BENT = 0.6
+"""Span of azimuths from which the bend of an edge in elevation is computed, not bounded [rad]."""
+_HIDES = 24
+"""Faces from which a thing is worth the test whether it is hidden altogether."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,7 +70,12 @@ class RangeImage:
 
 
 def cast_grid(
-    triangles: Triangles, grid: RayGrid, map_from_sensor: FloatArray, *, reach: float
+    triangles: Triangles,
+    grid: RayGrid,
+    map_from_sensor: FloatArray,
+    *,
+    reach: float,
+    among: BoolArray | None = None,
 ) -> RangeImage:
     """Find the first triangle along every ray of a grid.
 
@@ -73,12 +84,13 @@ def cast_grid(
         grid: The rays, in the sensor frame.
         map_from_sensor: Pose of the sensor, shape (4, 4).
         reach: Things that begin beyond this distance are left out [m].
+        among: Which things are there, shape (K,); all by default.
     """
     sensor_from_map = se3_inverse(map_from_sensor)
     turn = np.ascontiguousarray(sensor_from_map[:3, :3])
     eye = map_from_sensor[:3, 3] - triangles.origin
     distance = np.linalg.norm(triangles.sphere[:, :3] - eye, axis=1) - triangles.sphere[:, 3]
-    rows = np.flatnonzero(distance < reach)
+    rows = np.flatnonzero(distance < reach if among is None else (distance < reach) & among)
     rows = rows[np.argsort(distance[rows], kind="stable")]
     order = np.argsort(grid.elevation, kind="stable")
     image = _cast(triangles, rows, grid, turn, eye, order)
@@ -108,7 +120,13 @@ def hidden_share(
         Rays that meet the thing if nothing else is there, and rays that meet it as it is; both of
         shape (len(rows),).
     """
-    image = cast_grid(triangles, grid, map_from_sensor, reach=reach)
+    image = cast_grid(
+        triangles,
+        grid,
+        map_from_sensor,
+        reach=reach,
+        among=_may_hide(triangles, map_from_sensor[:3, 3] - triangles.origin, rows),
+    )
     met = image.face[image.face != NOTHING]
     seen = np.bincount(triangles.owner[met], minlength=len(triangles.surface))[rows]
     elevation = np.sort(grid.elevation.astype(np.float64))
@@ -128,6 +146,26 @@ def hidden_share(
     return alone, seen
 
 
+def _may_hide(triangles: Triangles, eye: FloatArray, rows: IntArray) -> BoolArray:
+    """Which things may stand between a place and some things, themselves included, (K,).
+
+    A thing can do so if, seen from there, its bounding sphere overlaps that of one of them and
+    begins before it ends.
+    """
+    away = triangles.sphere[:, :3] - eye
+    distance = np.maximum(np.linalg.norm(away, axis=1), 1e-9)
+    radius = triangles.sphere[:, 3]
+    half = np.arcsin(np.minimum(radius / distance, 1.0))
+    unit = away / distance[:, None]
+    between = np.arccos(np.clip(unit @ unit[rows].T, -1.0, 1.0))
+    overlaps = between <= half[:, None] + half[rows] + 1e-6
+    inside = (distance <= radius)[:, None] | (distance <= radius)[rows]
+    before = (distance - radius)[:, None] < (distance + radius)[rows]
+    # The ground lies under everything and hides nothing that stands on it.
+    solid = CASTERS[triangles.surface] & (radius < FARTHEST)
+    return np.asarray(((overlaps | inside) & before).any(1) & solid)
+
+
 def _cast(
     triangles: Triangles,
     rows: IntArray,
@@ -142,9 +180,11 @@ def _cast(
     face = np.full(shape, NOTHING, np.int32)
     incidence = np.zeros(shape, np.float32)
     azimuth = grid.azimuth
+    center = (triangles.sphere[rows, :3] - eye) @ turn.T
     _sweep(
         (triangles.vertices, triangles.faces, triangles.first_vertex, triangles.first_face),
         rows.astype(np.int64),
+        np.column_stack([center, triangles.sphere[rows, 3]]),
         turn,
         eye,
         elevation,
@@ -155,12 +195,19 @@ def _cast(
 
 
 @nb.njit(cache=True, nogil=True)
-def _sweep(mesh, rows, turn, eye, elevation, rays, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _sweep(mesh, rows, balls, turn, eye, elevation, rays, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Sweep the rays over things and keep range, face and incidence of the nearest hit."""
     vertices, faces, first_vertex, first_face = mesh
     points, angles = _room(rows, first_vertex)
     corner, window = np.empty((3, 3)), np.empty(4)
-    for k in rows:
+    for n in range(len(rows)):
+        k = rows[n]
+        if _frame(balls[n], window):
+            low = np.searchsorted(elevation, window[2] - _SLACK)
+            high = np.searchsorted(elevation, window[3] + _SLACK)
+            many = first_face[k + 1] - first_face[k] >= _HIDES
+            if high <= low or (many and _is_hidden(balls[n], window, low, high, out[0])):
+                continue
         base = first_vertex[k]
         _to_sensor(vertices, base, first_vertex[k + 1], turn, eye, points, angles)
         for f in range(first_face[k], first_face[k + 1]):
@@ -168,6 +215,36 @@ def _sweep(mesh, rows, turn, eye, elevation, rays, out):  # type: ignore[no-unty
             low, high = _beams(points, angles, a, b, c, elevation, corner, window)
             if high > low:
                 _test(corner, window, low, high, f, rays, out)
+
+
+@nb.njit(cache=True, nogil=True)
+def _frame(ball, window):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Bounds of a sphere (x, y, z, radius): azimuth begin and end, elevation low and high [rad].
+
+    Gives False where the sensor is inside the sphere or its axis pierces it: there are none.
+    """
+    x, y, z, radius = ball[0], ball[1], ball[2], ball[3]
+    level = np.sqrt(x * x + y * y)
+    if level <= radius * 1.0001:
+        return False
+    azimuth, half = np.arctan2(y, x), np.arcsin(radius / level)
+    elevation, rise = np.arctan2(z, level), np.arcsin(radius / np.sqrt(level * level + z * z))
+    window[0], window[1] = azimuth - half, azimuth + half
+    window[2], window[3] = elevation - rise, elevation + rise
+    return True
+
+
+@nb.njit(cache=True, nogil=True)
+def _is_hidden(ball, window, low, high, ranges):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether every ray that could meet a sphere has met something before it."""
+    begin, end = _columns(window, len(ranges))
+    near = np.sqrt(ball[0] * ball[0] + ball[1] * ball[1] + ball[2] * ball[2]) - ball[3]
+    for i in range(begin, end + 1):
+        column = i % len(ranges)
+        for row in range(low, high):
+            if ranges[column, row] > near:
+                return False
+    return True
 
 
 @nb.njit(cache=True, nogil=True)
@@ -204,11 +281,33 @@ def _to_sensor(vertices, begin, end, turn, eye, points, angles):  # type: ignore
         py = turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z
         pz = turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z
         points[i - begin, 0], points[i - begin, 1], points[i - begin, 2] = px, py, pz
-        angles[i - begin, 0] = np.arctan2(py, px)
-        angles[i - begin, 1] = np.arctan2(pz, np.sqrt(px * px + py * py))
+        angles[i - begin, 0] = quick_atan2(py, px)
+        angles[i - begin, 1] = quick_atan2(pz, np.sqrt(px * px + py * py))
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def quick_atan2(y, x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Angle of a direction to 1e-7 rad (Abramowitz and Stegun, 1964, 4.4.49)."""
+    across, along = abs(y), abs(x)
+    most = max(across, along)
+    q = min(across, along) / most if most > 0.0 else 0.0
+    s = q * q
+    p = 0.0028662257 * s - 0.0161657367
+    p = p * s + 0.0429096138
+    p = p * s - 0.0752896400
+    p = p * s + 0.1065626393
+    p = p * s - 0.1420889944
+    p = p * s + 0.1999355085
+    p = p * s - 0.3333314528
+    angle = q + q * s * p
+    if across > along:
+        angle = np.pi / 2 - angle
+    if x < 0.0:
+        angle = np.pi - angle
+    return -angle if y < 0.0 else angle
+
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def _beams(points, angles, a, b, c, elevation, corner, window):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fill corners and window of a triangle; gives the beams that may meet it, low to high."""
     for axis in range(3):
@@ -217,21 +316,33 @@ def _beams(points, angles, a, b, c, elevation, corner, window):  # type: ignore[
         corner[2, axis] = points[c, axis]
     _window(corner, angles[a], angles[b], angles[c], window)
     low = np.searchsorted(elevation, window[2] - _SLACK)
-    return low, np.searchsorted(elevation, window[3] + _SLACK)
+    high = low
+    while high < len(elevation) and elevation[high] < window[3] + _SLACK:
+        high += 1
+    return low, high
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def _window(corner, a, b, c, window):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Bounds of a triangle: azimuth begin and end, elevation low and high [rad]."""
-    ab = corner[0, 0] * corner[1, 1] - corner[1, 0] * corner[0, 1]
-    bc = corner[1, 0] * corner[2, 1] - corner[2, 0] * corner[1, 1]
-    ca = corner[2, 0] * corner[0, 1] - corner[0, 0] * corner[2, 1]
     low, high = min(a[1], b[1], c[1]), max(a[1], b[1], c[1])
+    pa, pb, pc = a[0], b[0], c[0]
+    span = max(pa, pb, pc) - min(pa, pb, pc)
+    if span < _BENT:
+        # An edge is an arc of a great circle: with corners at elevation e and a span of d it
+        # bends to atan(tan(e) / cos(d / 2)), which is e + sin(2 e) d^2 / 16 and at most:
+        bend = 0.075 * span * span
+        window[0], window[1] = min(pa, pb, pc), max(pa, pb, pc)
+        window[2], window[3] = low - bend, high + bend
+        return
     for i in range(3):
         bend = _edge_extremum(corner[i], corner[(i + 1) % 3])
         if bend < 9.0:
             low, high = min(low, bend), max(high, bend)
     window[2], window[3] = low, high
+    ab = corner[0, 0] * corner[1, 1] - corner[1, 0] * corner[0, 1]
+    bc = corner[1, 0] * corner[2, 1] - corner[2, 0] * corner[1, 1]
+    ca = corner[2, 0] * corner[0, 1] - corner[0, 0] * corner[2, 1]
     if (ab >= 0 and bc >= 0 and ca >= 0) or (ab <= 0 and bc <= 0 and ca <= 0):
         # The vertical through the sensor pierces the triangle: it spans every azimuth.
         window[0], window[1] = -np.pi, np.pi
@@ -239,13 +350,12 @@ def _window(corner, a, b, c, window):  # type: ignore[no-untyped-def]  # noqa: A
         window[2] = -np.pi / 2 if above <= 0 else low
         window[3] = np.pi / 2 if above >= 0 else high
         return
-    pa, pb, pc = a[0], b[0], c[0]
-    if max(pa, pb, pc) - min(pa, pb, pc) > np.pi:
+    if span > np.pi:
         pa, pb, pc = pa % _TURN, pb % _TURN, pc % _TURN
     window[0], window[1] = min(pa, pb, pc), max(pa, pb, pc)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def _edge_extremum(a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Elevation where it is stationary inside an edge from a to b, 10 if nowhere.
 
@@ -266,7 +376,7 @@ def _edge_extremum(a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
     return np.arctan2(z, np.sqrt(x * x + y * y))
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def _columns(window, columns):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """First and last column of a window; the last may run on beyond the seam."""
     step = _TURN / columns
@@ -275,7 +385,7 @@ def _columns(window, columns):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
     return begin, min(end, begin + columns - 1)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def _planes(corner):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Normals of the triangle and of the planes through the sensor and each edge.
 
@@ -341,7 +451,7 @@ def _mark(corner, window, low, high, number, rays, stamp):  # type: ignore[no-un
     return new
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def _inside(a, b, c, sign, dx, dy, dz):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return (
         sign * (a[0] * dx + a[1] * dy + a[2] * dz) >= 0
@@ -350,7 +460,7 @@ def _inside(a, b, c, sign, dx, dy, dz):  # type: ignore[no-untyped-def]  # noqa:
     )
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def _cross(p, q, r, s):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Cross product (q - p) x (s - r)."""
     ax, ay, az = q[0] - p[0], q[1] - p[1], q[2] - p[2]

@@ -61,8 +61,9 @@ def look(stage: Stage, triangles: Triangles, view: View, rng: np.random.Generato
         triangles, view, visibility.points, Samples.centers(visibility), stage.textures, lamps_on=on
     )
     field = light_field(stage, triangles, view, gbuffer)
-    radiance = shade(gbuffer, field)
-    _smooth_edges(stage, triangles, view, visibility.face, radiance, field)
+    edges = _resolve_edges(stage, triangles, view)
+    radiance = shade(gbuffer, field, skip=edges.pixel)
+    edges.blend(shade(edges.gbuffer, field), radiance)
     radiance = radiance.reshape(camera.height_px, camera.width_px, 3)
     depth = gbuffer.depth.reshape(camera.height_px, camera.width_px)
     speed = float(np.abs(stage.agents.speed[EGO]))
@@ -126,55 +127,89 @@ def _mirror(stage: Stage, triangles: Triangles, view: View, field: LightField) -
     return 0.45 * sharp + 0.55 * smear
 
 
-def _smooth_edges(
-    stage: Stage,
-    triangles: Triangles,
-    view: View,
-    face: IntArray,
-    radiance: FloatArray,
-    field: LightField,
-) -> None:
-    """Shade the pixels on edges again with four samples each and put their mean in place."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Edges:
+    """Samples of the pixels that show several things, each with its share of its pixel.
+
+    Attributes:
+        gbuffer: What the samples show.
+        pixel: Pixel of each sample, ascending, shape (S,).
+        share: Share of the pixel that the sample stands for, shape (S,).
+    """
+
+    gbuffer: GBuffer
+    pixel: IntArray
+    share: FloatArray
+
+    def blend(self, light: FloatArray, radiance: FloatArray) -> None:
+        """Put the mean of the samples in place of the pixels, shape (pixels, 3)."""
+        radiance[self.pixel] = 0.0
+        _add_up(light, self.pixel, self.share, radiance)
+
+
+def _resolve_edges(stage: Stage, triangles: Triangles, view: View) -> _Edges:
+    """Look at every pixel four times; samples on one face are taken together."""
     fine = View(camera=view.camera.scaled(2.0), turn=view.turn, eye=view.eye)
     visibility = rasterize(triangles, fine)
-    height, width = face.shape
-    edges = np.empty(height * width, np.int64)
-    faces = np.empty((height * width, 4), np.int32)
-    count = _find_edges(visibility.face, triangles.owner, triangles.material, edges, faces)
-    edges, faces = edges[:count], faces[:count]
-    rows, columns = np.divmod(edges, width)
-    offset = np.array([(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)])
-    place = np.stack([columns, rows], -1)[:, None] + offset
-    samples = Samples(face=faces.reshape(-1), place=place.reshape(-1, 2))
+    most = visibility.face.size
+    pixel, face = np.empty(most, np.int64), np.empty(most, np.int32)
+    place, share = np.empty((most, 2)), np.empty(most, np.float32)
+    out = (pixel, face, place, share)
+    count = _find_edges(visibility.face, triangles.owner, triangles.material, out)
     gbuffer = resolve(
         triangles,
         view,
         visibility.points,
-        samples,
+        Samples(face=face[:count], place=place[:count]),
         stage.textures,
         lamps_on=lamps_on(stage.conditions),
     )
-    radiance[edges] = shade(gbuffer, field).reshape(-1, 4, 3).mean(1)
+    return _Edges(gbuffer=gbuffer, pixel=pixel[:count], share=share[:count])
 
 
 @nb.njit(cache=True, nogil=True)
-def _find_edges(fine, owner, material, edges, faces):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """List the pixels whose four samples show different things or materials."""
-    count = 0
+def _add_up(light, pixel, share, radiance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for i in range(len(pixel)):
+        for channel in range(3):
+            radiance[pixel[i], channel] += share[i] * light[i, channel]
+
+
+@nb.njit(cache=True, nogil=True)
+def _find_edges(fine, owner, material, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """List the samples of the pixels whose four samples show different things or materials."""
+    four, key = np.empty(4, np.int32), np.empty(4, np.int64)
     width = fine.shape[1] // 2
+    count = 0
     for row in range(fine.shape[0] // 2):
         for column in range(width):
-            a, b = fine[2 * row, 2 * column], fine[2 * row, 2 * column + 1]
-            c, d = fine[2 * row + 1, 2 * column], fine[2 * row + 1, 2 * column + 1]
-            if a == b and a == c and a == d:
+            four[0], four[1] = fine[2 * row, 2 * column], fine[2 * row, 2 * column + 1]
+            four[2], four[3] = fine[2 * row + 1, 2 * column], fine[2 * row + 1, 2 * column + 1]
+            if four[0] == four[1] and four[0] == four[2] and four[0] == four[3]:
                 continue
-            if min(a, b, c, d) >= 0:
-                k, m = owner[a], material[a]
-                if (owner[b] == k and owner[c] == k and owner[d] == k) and (
-                    material[b] == m and material[c] == m and material[d] == m
-                ):
-                    continue
-            edges[count] = row * width + column
-            faces[count, 0], faces[count, 1], faces[count, 2], faces[count, 3] = a, b, c, d
-            count += 1
+            for i in range(4):
+                f = four[i]
+                key[i] = 256 * int(owner[f]) + int(material[f]) if f >= 0 else -1
+            if key[0] == key[1] and key[0] == key[2] and key[0] == key[3]:
+                continue
+            count = _group(four, row, column, width, count, out)
+    return count
+
+
+@nb.njit(cache=True, nogil=True)
+def _group(four, row, column, width, count, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write one sample for each face among four, in the middle of theirs; gives the new count."""
+    pixel, face, place, share = out
+    for i in range(4):
+        first = True
+        for j in range(i):
+            first = first and four[j] != four[i]
+        if not first:
+            continue
+        x, y, alike = 0.0, 0.0, 0
+        for j in range(i, 4):
+            if four[j] == four[i]:
+                x, y, alike = x + 0.25 + 0.5 * (j % 2), y + 0.25 + 0.5 * (j // 2), alike + 1
+        pixel[count], face[count], share[count] = row * width + column, four[i], alike / 4
+        place[count, 0], place[count, 1] = column + x / alike, row + y / alike
+        count += 1
     return count

@@ -13,6 +13,8 @@ from scenegen.render.triangles import Triangles
 
 NOTHING = -1
 """Face of a pixel that sees the sky."""
+_HIDES = 24
+"""Faces from which a thing is worth the test whether it is hidden altogether."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,6 +52,9 @@ def rasterize(triangles: Triangles, view: View, drawn: BoolArray | None = None) 
         triangles.faces,
         triangles.first_face,
         rows,
+        np.column_stack(
+            [(triangles.sphere[rows, :3] - view.eye) @ view.turn.T, triangles.sphere[rows, 3]]
+        ),
         camera.focal_px,
         inverse_depth,
         face,
@@ -74,10 +79,14 @@ def _transform(vertices, first_vertex, rows, turn, eye, points):  # type: ignore
 
 
 @nb.njit(cache=True, nogil=True)
-def _draw(points, faces, first_face, rows, focal, inverse_depth, face):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _draw(points, faces, first_face, rows, balls, focal, inverse_depth, face):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     height, width = face.shape
     polygon = np.empty((4, 3))
-    for k in rows:
+    for n in range(len(rows)):
+        k = rows[n]
+        many = first_face[k + 1] - first_face[k] >= _HIDES
+        if many and _is_hidden(balls[n], focal, inverse_depth):
+            continue
         for f in range(first_face[k], first_face[k + 1]):
             count = clip_near(points, faces, f, polygon)
             for q in range(count - 2):
@@ -85,6 +94,29 @@ def _draw(points, faces, first_face, rows, focal, inverse_depth, face):  # type:
 
 
 @nb.njit(cache=True, nogil=True)
+def _is_hidden(ball, focal, inverse_depth):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether all pixels that a sphere (x, y, z, radius) may cover show something before it."""
+    near, far = ball[2] - ball[3], ball[2] + ball[3]
+    if near <= NEAR:
+        return False
+    height, width = inverse_depth.shape
+    left, right = ball[0] - ball[3], ball[0] + ball[3]
+    top, bottom = ball[1] - ball[3], ball[1] + ball[3]
+    first_column = focal * left / (near if left < 0 else far) + width / 2
+    last_column = focal * right / (far if right < 0 else near) + width / 2
+    first_row = focal * top / (near if top < 0 else far) + height / 2
+    last_row = focal * bottom / (far if bottom < 0 else near) + height / 2
+    nearest = np.float32(1.0 / near)
+    for row in range(max(0, int(first_row - 1.0)), min(height, int(max(last_row, -1.0)) + 2)):
+        for column in range(
+            max(0, int(first_column - 1.0)), min(width, int(max(last_column, -1.0)) + 2)
+        ):
+            if inverse_depth[row, column] < nearest:
+                return False
+    return True
+
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def clip_near(points, faces, f, polygon):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Cut a triangle at the near plane into `polygon`, rows of (x, y, z); gives their number."""
     a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -149,7 +181,7 @@ def _fill(polygon, q, focal, height, width, f, inverse_depth, face):  # type: ig
                 face[row, column] = f
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def cross_edge(xa, ya, xb, yb, y, begin, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Widen a span by the place where an edge crosses a scanline.
 

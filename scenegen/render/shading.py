@@ -50,12 +50,13 @@ class LightField:
     mirror: FloatArray
 
 
-def shade(gbuffer: GBuffer, field: LightField) -> FloatArray:
+def shade(gbuffer: GBuffer, field: LightField, *, skip: IntArray | None = None) -> FloatArray:
     """Compute the radiance of every sample, fog included.
 
     Args:
         gbuffer: What the samples show.
         field: What lights it.
+        skip: Indices of samples to leave out; their radiance is undefined.
 
     Returns:
         Linear RGB, shape (S, 3), float32.
@@ -66,7 +67,11 @@ def shade(gbuffer: GBuffer, field: LightField) -> FloatArray:
     light = field.illumination.packed()
     ambient = np.stack([field.illumination.sky_light, _bounce(field.illumination)])
     shadow, cover = field.sun_shadow, field.cover
+    wanted = np.ones(len(gbuffer.depth), np.bool_)
+    if skip is not None:
+        wanted[skip] = False
     _shade(
+        wanted,
         (gbuffer.depth, gbuffer.semantic, gbuffer.normal, gbuffer.albedo, gbuffer.gloss),
         gbuffer.emission,
         gbuffer.samples.place,
@@ -148,16 +153,20 @@ def _sort_lamps(depth, position, reach, focal, center, tiles):  # type: ignore[n
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _shade(buffer, emission, place, optics, sky, shadow, cover, lamps, mirror, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _shade(wanted, buffer, emission, place, optics, sky, shadow, cover, lamps, mirror, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     depth, semantic, normal, albedo, gloss = buffer
     turn, eye, focal, cx, cy = optics
     light, ambient, clouds, snow = sky
+    per_px = 1.0 / focal
     for i in range(len(depth)):
-        x, y = (place[i, 0] - cx) / focal, (place[i, 1] - cy) / focal
+        if not wanted[i]:
+            continue
+        x, y = (place[i, 0] - cx) * per_px, (place[i, 1] - cy) * per_px
         length = np.sqrt(1.0 + x * x + y * y)
-        dx = (turn[0, 0] * x + turn[1, 0] * y + turn[2, 0]) / length
-        dy = (turn[0, 1] * x + turn[1, 1] * y + turn[2, 1]) / length
-        dz = (turn[0, 2] * x + turn[1, 2] * y + turn[2, 2]) / length
+        unit = 1.0 / length
+        dx = (turn[0, 0] * x + turn[1, 0] * y + turn[2, 0]) * unit
+        dy = (turn[0, 1] * x + turn[1, 1] * y + turn[2, 1]) * unit
+        dz = (turn[0, 2] * x + turn[1, 2] * y + turn[2, 2]) * unit
         if semantic[i] == _SKY:
             red, green, blue = sky_radiance(dx, dy, dz, light, clouds)
             # The air thickens towards the horizon and hides the sky there.
@@ -191,14 +200,14 @@ def _shade(buffer, emission, place, optics, sky, shadow, cover, lamps, mirror, o
         out[i, 2] = blue * t + light[7, 2] * (1 - t)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _weathered(color, point, n, surface, wetness, snow, clouds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Albedo under water and snow, and the share of the surface under a film of water."""
     red, green, blue = color
     water = 0.0
     if n[2] > 0.5 and (wetness > 0.0 or snow > 0.0):
         fine = clouds[int(np.floor(point[1] * 5.0)) & 255, int(np.floor(point[0] * 5.0)) & 255]
-        broad = clouds[int(np.floor(point[1] * 0.9)) & 255, int(np.floor(point[0] * 0.9)) & 255]
+        broad = _patch(clouds, point[0] * 0.9, point[1] * 0.9)
         if wetness > 0.0 and surface <= _TERRAIN:
             # Wet asphalt reflects about half as much (Lekner and Dorf, 1988).
             dark = 1.0 - (0.52 if surface <= _SIDEWALK else 0.25) * wetness
@@ -216,7 +225,18 @@ def _weathered(color, point, n, surface, wetness, snow, clouds):  # type: ignore
     return (red, green, blue), water
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _patch(clouds, s, t):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Read the field of clouds, bilinear: puddles and patches of snow have its shape."""
+    s0, t0 = int(np.floor(s)), int(np.floor(t))
+    fs, ft = s - s0, t - t0
+    left, right, low, high = s0 & 255, (s0 + 1) & 255, t0 & 255, (t0 + 1) & 255
+    near = clouds[low, left] * (1 - fs) + clouds[low, right] * fs
+    far = clouds[high, left] * (1 - fs) + clouds[high, right] * fs
+    return near * (1 - ft) + far * ft
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _softness(point, n, cover):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Share of the sky that reaches a point past things beside and above it."""
     corner, texel, height = cover
@@ -226,7 +246,7 @@ def _softness(point, n, cover):  # type: ignore[no-untyped-def]  # noqa: ANN001,
     return min(1.0, 0.62 + 0.38 * point[2] / 0.9) if point[2] < 0.9 else 1.0
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _direct(point, n, light, shadow):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Share of the sun that arrives: shadow times cosine; negative where it faces away."""
     cosine = n[0] * light[0, 0] + n[1] * light[0, 1] + n[2] * light[0, 2]
@@ -237,7 +257,7 @@ def _direct(point, n, light, shadow):  # type: ignore[no-untyped-def]  # noqa: A
     return cosine * sunlit(point[0], point[1], point[2], axes, corner, texel, height, bias)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _diffuse(color, n, direct, soft, light, ambient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Sun and the two hemispheres, sky above and lit ground below."""
     up = 0.5 + 0.5 * n[2]
@@ -251,7 +271,7 @@ def _diffuse(color, n, direct, soft, light, ambient):  # type: ignore[no-untyped
     return red, green, blue
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _gloss(gloss, d, n, direct, soft, light, ambient, clouds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Mirror image of sky or surroundings on paint and glass, and the image of the sun."""
     cosine = max(-(d[0] * n[0] + d[1] * n[1] + d[2] * n[2]), 0.0)
@@ -275,7 +295,7 @@ def _gloss(gloss, d, n, direct, soft, light, ambient, clouds):  # type: ignore[n
     )
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _lamp_light(point, n, place, lamps):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Irradiance over pi from the lamps of the sample's tile, inverse square within the cone."""
     position, direction, color, cone, reach, core, tiles = lamps
@@ -291,11 +311,13 @@ def _lamp_light(point, n, place, lamps):  # type: ignore[no-untyped-def]  # noqa
         square = lx * lx + ly * ly + lz * lz
         if square > reach[i] * reach[i]:
             continue
-        inverse = 1.0 / np.sqrt(max(square, 1e-6))
-        cosine = (n[0] * lx + n[1] * ly + n[2] * lz) * inverse
-        spot = -(direction[i, 0] * lx + direction[i, 1] * ly + direction[i, 2] * lz) * inverse
-        if cosine <= 0.0 or spot <= cone[i, 1]:
+        ahead = -(direction[i, 0] * lx + direction[i, 1] * ly + direction[i, 2] * lz)
+        facing = n[0] * lx + n[1] * ly + n[2] * lz
+        # Cones are narrower than a half space; squares spare the root of most lamps.
+        if facing <= 0.0 or ahead <= 0.0 or ahead * ahead <= cone[i, 1] * cone[i, 1] * square:
             continue
+        inverse = 1.0 / np.sqrt(max(square, 1e-6))
+        cosine, spot = facing * inverse, ahead * inverse
         s = min((spot - cone[i, 1]) / (cone[i, 0] - cone[i, 1]), 1.0)
         fade = 1.0 - square / (reach[i] * reach[i])
         power = cosine * s * s * (3.0 - 2.0 * s) * fade * fade / (square + core[i] * core[i])
@@ -305,7 +327,7 @@ def _lamp_light(point, n, place, lamps):  # type: ignore[no-untyped-def]  # noqa
     return red, green, blue
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _mirrored(place, mirror):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Read the mirrored view at the same place of the image."""
     image, width, height = mirror

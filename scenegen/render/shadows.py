@@ -120,7 +120,7 @@ def _cast_down(vertices, faces, first_vertex, first_face, rows, axes, corner, te
             _fill_flat(points, faces[f, 0] - base, faces[f, 1] - base, faces[f, 2] - base, height)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def _fill_flat(points, a, b, c, height):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     edge = height.shape[0]
     x0, y0, h0 = points[a, 0], points[a, 1], points[a, 2]
@@ -150,7 +150,7 @@ def _fill_flat(points, a, b, c, height):  # type: ignore[no-untyped-def]  # noqa
             height[row, column] = max(height[row, column], h)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def sunlit(x, y, z, axes, corner, texel, height, bias):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Share of the light that reaches a point, 0-1, from the four texels around it."""
     s = (axes[0, 0] * x + axes[0, 1] * y + axes[0, 2] * z - corner[0]) / texel - 0.5
@@ -166,7 +166,7 @@ def sunlit(x, y, z, axes, corner, texel, height, bias):  # type: ignore[no-untyp
     return (1 - ft) * low + ft * high
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def lookup(x, y, corner, texel, height):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Read a map from overhead bilinearly at a place; 0 outside."""
     s, t = (x - corner[0]) / texel - 0.5, (y - corner[1]) / texel - 0.5

@@ -164,7 +164,7 @@ def cloud_map(seed: int) -> FloatArray:
     return (rank / rank.size).reshape(EDGE, EDGE).astype(np.float32)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def sky_radiance(dx, dy, dz, light, clouds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Radiance of the sky in a unit direction, linear RGB; `light` is Illumination.packed()."""
     up = max(dz, 0.0)
@@ -193,7 +193,7 @@ def sky_radiance(dx, dy, dz, light, clouds):  # type: ignore[no-untyped-def]  # 
     return red, green, blue
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _mix(mix, halo, disc, opacity, shade, light, channel):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     clear = light[3, channel] * mix + light[2, channel] * (1.0 - mix)
     clear += light[4, channel] * halo + 12.0 * light[1, channel] * disc

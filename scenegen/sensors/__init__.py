@@ -1,6 +1,7 @@
 """Sensors on the ego: cameras, lidars, labels, and the rigs that carry them."""
 
 from scenegen.sensors.camera import Camera, camera_pose
+from scenegen.sensors.dense import DenseLabels
 from scenegen.sensors.labels import Boxes3D, EgoPose
 from scenegen.sensors.lidar import LIDAR_MODELS, Lidar, LidarModel
 from scenegen.sensors.rig import RIGS, SENSORS, Rig, agent_motions
@@ -12,6 +13,7 @@ __all__ = [
     "SENSORS",
     "Boxes3D",
     "Camera",
+    "DenseLabels",
     "EgoPose",
     "Lidar",
     "LidarModel",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numba as nb
 import numpy as np
 
 from scenegen.arrays import Array, BoolArray, FloatArray, IntArray, check_shape
@@ -18,6 +19,9 @@ SCALE = 0.005
 """Metres per step of the stored coordinates."""
 LIMIT = 32767 * SCALE
 """Largest coordinate that can be stored [m]; points beyond are left out, never wrapped."""
+_MOST = 32767.0
+_LOST = 0.008
+"""Share of the pulses that are lost for no reason that the model knows."""
 _REFLECTIVITY = np.array([m.reflectivity for m in MATERIALS.values()])
 
 
@@ -159,20 +163,17 @@ class Lidar(Sensor):
         pose = view.stage.map_from_ego @ self.ego_from_sensor
         image = cast_grid(triangles, grid, pose, reach=model.reach)
         rng = view.rng(f"lidar/{self.name}")
-        echo = _echoes(image, triangles.material, view.stage.conditions, model, rng)
-        measured = image.range + rng.normal(0.0, model.noise, image.range.shape)
-        ranges, from_air = _air(measured, echo, view.stage.conditions, rng)
-        hit = np.isfinite(echo) & (ranges > model.nearest) & (ranges < model.reach)
-        steps = np.rint(grid.directions[hit] * ranges[hit][:, None] / SCALE)
-        stored = (np.abs(steps) <= np.iinfo(np.int16).max).all(-1)
-        owner = np.where(image.face != NOTHING, triangles.owner[image.face], 0)[hit][stored]
-        solid = (~from_air & (image.face != NOTHING))[hit][stored]
-        ring = np.broadcast_to(np.arange(len(grid.elevation))[:, None], hit.shape)
+        owner = np.where(image.face != NOTHING, triangles.owner[image.face], 0)
+        kept, steps, echo, from_air = _receive(
+            image, triangles.material, view.stage.conditions, model, grid, rng
+        )
+        owner = owner.reshape(-1)[kept]
+        solid = ~from_air & (image.face.reshape(-1)[kept] != NOTHING)
         base = f"lidar/{self.name}"
         return {
-            f"{base}/xyz": steps[stored].astype(np.int16),
-            f"{base}/intensity": np.clip(np.rint(100 * echo[hit][stored]), 1, 255).astype(np.uint8),
-            f"{base}/ring": ring[hit][stored].astype(np.uint8),
+            f"{base}/xyz": steps,
+            f"{base}/intensity": np.clip(np.rint(100 * echo), 1, 255).astype(np.uint8),
+            f"{base}/ring": (kept // model.columns).astype(np.uint8),
             f"{base}/semantic": np.where(solid, triangles.surface[owner], SurfaceClass.SKY).astype(
                 np.uint8
             ),
@@ -181,42 +182,90 @@ class Lidar(Sensor):
         }
 
 
-def _echoes(
+def _receive(
     image: RangeImage,
     material: IntArray,
     conditions: Conditions,
     model: LidarModel,
+    grid: RayGrid,
     rng: np.random.Generator,
-) -> FloatArray:
-    """Reflectivity that each ray measures, NaN where no echo comes back, shape of the image."""
-    hit = image.face != NOTHING
-    ranges = np.where(hit, image.range, np.inf)
-    reflect = np.where(hit, _REFLECTIVITY[material[image.face]], 0.0)
-    # Water mirrors the pulse away at grazing incidence (as on wet roads).
-    reflect = reflect * (1 - 0.6 * conditions.wetness * (image.incidence < 0.35))
-    lambert = reflect * (0.25 + 0.75 * image.incidence)
-    passed = np.exp(-2 * np.log(20.0) / conditions.visibility * np.minimum(ranges, 1e4))
-    power = (
-        lambert / 0.1 * np.minimum((model.reach_dark / np.maximum(ranges, 1.0)) ** 2, 1e3) * passed
-    )
-    threshold = np.exp(rng.normal(0.0, 0.45, power.shape))
-    lost = rng.random(power.shape) < 0.008
-    seen: BoolArray = hit & (power > threshold) & ~lost
-    shown = lambert * passed**0.5 * np.exp(rng.normal(0.0, 0.08, power.shape))
-    return np.where(seen, shown, np.nan)
+) -> tuple[IntArray, IntArray, FloatArray, BoolArray]:
+    """Decide which pulses come back, and from where.
 
-
-def _air(
-    ranges: FloatArray, echo: FloatArray, conditions: Conditions, rng: np.random.Generator
-) -> tuple[FloatArray, BoolArray]:
-    """Put echoes of fog, drops and flakes in front of some rays; changes `echo` in place.
-
-    The chance of an echo within a length L grows with the extinction; places are exponential,
-    near the sensor, where the backscattered pulse is strongest.
+    Returns:
+        Rays that give a point, shape (n,), the points in steps of SCALE, shape (n, 3), their
+        reflectivity, and whether they come from the air.
     """
+    rays = image.face.size
+    noise = rng.standard_normal((rays, 3), np.float32)
+    chance = rng.random(rays, np.float32)
+    kept, steps = np.empty(rays, np.int64), np.empty((rays, 3), np.int16)
+    echo, from_air = np.empty(rays, np.float32), np.empty(rays, np.bool_)
     extinction = np.log(20.0) / conditions.visibility
-    chance = 1 - np.exp(-1.5 * max(extinction - 2e-4, 0.0))
-    place = 1.0 + rng.exponential(3.5, ranges.shape)
-    scattered = (rng.random(ranges.shape) < chance) & (place < ranges)
-    echo[scattered] = 0.02 + 0.05 * rng.random(int(scattered.sum()))
-    return np.where(scattered, place, ranges), scattered
+    # The chance of an echo from the air within a length L grows with the extinction; places are
+    # exponential, near the sensor, where the backscattered pulse is strongest.
+    hazy = 1 - np.exp(-1.5 * max(extinction - 2e-4, 0.0))
+    air = rng.random((rays if hazy > 0 else 1, 3), np.float32)
+    air[:, 1] = 1.0 - 3.5 * np.log1p(-air[:, 1])
+    azimuth, elevation = grid.azimuth, grid.elevation
+    count = _collect(
+        (image.range.reshape(-1), image.face.reshape(-1), image.incidence.reshape(-1)),
+        (material, _REFLECTIVITY),
+        (noise, chance, air),
+        (float(extinction), float(hazy), conditions.wetness),
+        (model.nearest, model.reach, model.reach_dark, model.noise),
+        (np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)),
+        (kept, steps, echo, from_air),
+    )
+    return kept[:count], steps[:count], echo[:count], from_air[:count]
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _collect(image, matter, dice, weather, make, rays, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Go through the rays and write down those that give a point; gives their number."""
+    ranges, face, incidence = image
+    noise, _, air = dice
+    hazy = weather[1]
+    cos_azimuth, sin_azimuth, cos_elevation, sin_elevation = rays
+    kept, steps, echo, from_air = out
+    columns, count = len(cos_azimuth), 0
+    for i in range(len(ranges)):
+        far = ranges[i] + make[3] * noise[i, 0]
+        in_air = hazy > 0.0 and air[i, 0] < hazy and air[i, 1] < far
+        shown = 0.0
+        if in_air:
+            far, shown = float(air[i, 1]), 0.02 + 0.05 * air[i, 2]
+        elif face[i] != NOTHING:
+            shown = _echo(i, ranges[i], incidence[i], matter[1][matter[0][face[i]]], dice, weather,
+                          make[2])  # fmt: skip
+        if shown <= 0.0 or far <= make[0] or far >= make[1]:
+            continue
+        row, column = i // columns, i % columns
+        flat = far * cos_elevation[row] / SCALE
+        x, y = np.rint(flat * cos_azimuth[column]), np.rint(flat * sin_azimuth[column])
+        z = np.rint(far * sin_elevation[row] / SCALE)
+        if max(abs(x), abs(y), abs(z)) > _MOST:
+            continue
+        kept[count], echo[count], from_air[count] = i, shown, in_air
+        steps[count, 0], steps[count, 1], steps[count, 2] = int(x), int(y), int(z)
+        count += 1
+    return count
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _echo(i, far, incidence, reflect, dice, weather, reach_dark):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Reflectivity that a ray measures on a solid thing, 0 where no echo comes back."""
+    noise, chance, _ = dice
+    extinction, _, wetness = weather
+    if chance[i] < _LOST:
+        return 0.0
+    if incidence < 0.35:
+        # Water mirrors the pulse away at grazing incidence (as on wet roads).
+        reflect *= 1.0 - 0.6 * wetness
+    lambert = reflect * (0.25 + 0.75 * incidence)
+    once = np.exp(-extinction * far)
+    ratio = reach_dark / max(far, 1.0)
+    power = lambert / 0.1 * min(ratio * ratio, 1e3) * once * once
+    if power <= np.exp(0.45 * noise[i, 1]):
+        return 0.0
+    return lambert * once * np.exp(0.08 * noise[i, 2])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from scenegen.arrays import Array
+from scenegen.arrays import Array, BoolArray
 from scenegen.render import AgentMotion, PinholeCamera, World, assemble, build_world
 from scenegen.scene import ArraySpec, Frame, Scenario
+from scenegen.seeding import digest
 from scenegen.sensors.camera import Camera, camera_pose
+from scenegen.sensors.dense import DenseLabels
 from scenegen.sensors.labels import Boxes3D, EgoPose
 from scenegen.sensors.lidar import LIDAR_MODELS, Lidar
 from scenegen.sensors.sensor import Sensor, WorldView
@@ -19,6 +23,8 @@ BRAKE_LIGHT = -1.0
 """Brake lights are on below this acceleration [m/s^2]; UN R13-H asks for them from 1.3."""
 PARKED_BELOW = 0.2
 """An agent that is never faster than this is parked, its lights off [m/s]."""
+THREADS = 1
+"""Frames that are sensed at the same time unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,29 +53,66 @@ class Rig:
         """Announce every array of every sensor."""
         return tuple(spec for sensor in self.sensors for spec in sensor.arrays())
 
-    def sense(self, scenario: Scenario, seed: int, *, every: int = 1) -> Iterator[Frame]:
+    def sense(
+        self, scenario: Scenario, seed: int, *, every: int = 1, threads: int = THREADS
+    ) -> Iterator[Frame]:
         """Drive the rig through a scenario.
 
-        The scenery, the looks of the agents and all noise follow from the seed: the same
-        scenario and seed give the same bytes.
+        The scenery, the looks of the agents and all noise follow from the scenario's identity
+        and the seed: the same two give the same bytes.
 
         Args:
             scenario: What happens.
             seed: Seed of scenery, looks and noise.
             every: Give each this-many-th instant, beginning with the first.
+            threads: Frames that are sensed at the same time; the bytes do not depend on it.
 
         Yields:
-            Frames with every announced array.
+            Frames with every announced array, in order of time.
 
         Raises:
-            ValueError: `every` is below one.
+            ValueError: `every` or `threads` is below one.
         """
         if every < 1:
             raise ValueError(f"Rig.sense: expected every >= 1, got {every}")
-        world = build_world(scenario.roadmap, scenario.conditions, seed)
+        if threads < 1:
+            raise ValueError(f"Rig.sense: expected threads >= 1, got {threads}")
         motions = agent_motions(scenario)
-        for step in range(0, scenario.steps, every):
-            yield self.frame(world, scenario, step, motions[step])
+        world = self.world(scenario, seed)
+        steps = range(0, scenario.steps, every)
+        if threads == 1:
+            for step in steps:
+                yield self.frame(world, scenario, step, motions[step])
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            ahead: deque[Future[Frame]] = deque()
+            for step in steps:
+                ahead.append(pool.submit(self.frame, world, scenario, step, motions[step]))
+                if len(ahead) > threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+    def world(self, scenario: Scenario, seed: int) -> World:
+        """Build the world of a scenario, as `sense` does.
+
+        Args:
+            scenario: What happens.
+            seed: Seed of scenery, looks and noise; mixed with the scenario's identity.
+        """
+        own = int(digest([int(seed), scenario.id])[:12], 16)
+        agents = scenario.agents
+        still = _parked(scenario) & agents.valid.any(0)
+        first = agents.valid.argmax(0)[still]
+        index = np.flatnonzero(still)
+        boxes = np.column_stack(
+            [
+                agents.position[first, index],
+                agents.yaw[first, index],
+                agents.size[first, index, :2],
+            ]
+        )
+        return build_world(scenario.roadmap, scenario.conditions, own, standing=boxes)
 
     def frame(self, world: World, scenario: Scenario, step: int, motion: AgentMotion) -> Frame:
         """Sense one instant of a scenario in a world built for it.
@@ -81,7 +124,21 @@ class Rig:
             motion: How the agents move at that instant, from `agent_motions`.
         """
         stage = world.stage(scenario.at(step), motion)
-        view = WorldView(stage=stage, triangles=assemble(stage), step=step, seed=world.seed)
+        before = after = None
+        if any(sensor.LOOKS_AROUND for sensor in self.sensors):
+            # Walkers keep their pose of this instant, so that agents move as rigid bodies.
+            if step > 0:
+                before = world.stage(scenario.at(step - 1), motion)
+            if step + 1 < scenario.steps:
+                after = world.stage(scenario.at(step + 1), motion)
+        view = WorldView(
+            stage=stage,
+            triangles=assemble(stage),
+            step=step,
+            seed=world.seed,
+            before=before,
+            after=after,
+        )
         arrays: dict[str, Array] = {}
         for sensor in self.sensors:
             arrays.update(sensor.sense(view))
@@ -96,11 +153,17 @@ def agent_motions(scenario: Scenario) -> list[AgentMotion]:
     way = np.where(both, np.hypot(steps[..., 0], steps[..., 1]), 0.0)
     travelled = np.concatenate([np.zeros((1, agents.count)), np.cumsum(way, 0)])
     braking = scenario.acceleration() < BRAKE_LIGHT
-    parked = ~np.any(agents.valid & (np.abs(agents.speed) > PARKED_BELOW), axis=0)
+    parked = _parked(scenario)
     return [
-        AgentMotion(travelled=travelled[k], braking=braking[k], parked=np.asarray(parked))
+        AgentMotion(travelled=travelled[k], braking=braking[k], parked=parked)
         for k in range(scenario.steps)
     ]
+
+
+def _parked(scenario: Scenario) -> BoolArray:
+    """Which agents stand throughout, shape (N,)."""
+    agents = scenario.agents
+    return np.asarray(~np.any(agents.valid & (np.abs(agents.speed) > PARKED_BELOW), axis=0))
 
 
 def _surround() -> tuple[Sensor, ...]:
@@ -126,6 +189,7 @@ def _surround() -> tuple[Sensor, ...]:
 SENSORS: dict[str, type[Sensor]] = {
     "camera": Camera,
     "lidar": Lidar,
+    "dense_labels": DenseLabels,
     "boxes3d": Boxes3D,
     "ego_pose": EgoPose,
 }
@@ -137,6 +201,8 @@ RIGS: dict[str, Rig] = {
         name="surround",
         sensors=(*_surround(), Lidar(model=LIDAR_MODELS["nuscenes32"]), Boxes3D(), EgoPose()),
     ),
+    "full": Rig(name="full", sensors=(Camera(), DenseLabels(), Lidar(), Boxes3D(), EgoPose())),
     "labels": Rig(name="labels", sensors=(Boxes3D(), EgoPose())),
 }
-"""Every rig by name: one camera and a lidar; six cameras and a lidar; labels alone."""
+"""Every rig by name: one camera and a lidar; six cameras and a lidar; one camera with normals and
+optical flow and a lidar; labels alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,12 +23,16 @@ class WorldView:
         triangles: The stage, assembled around the ego.
         step: Number of the instant within the scenario.
         seed: Seed of the sensors' noise.
+        before: The instant before; None for the first, or where no sensor looks around.
+        after: The instant after; None for the last, or where no sensor looks around.
     """
 
     stage: Stage
     triangles: Triangles
     step: int
     seed: int
+    before: Stage | None = None
+    after: Stage | None = None
 
     def rng(self, sensor: str) -> np.random.Generator:
         """Random numbers of one sensor at this instant, independent of all others."""
@@ -56,8 +61,10 @@ class Sensor(ABC):
     Attributes:
         name: What it is called; part of the names of its arrays.
         ego_from_sensor: Pose in the ego frame, shape (4, 4).
+        LOOKS_AROUND: Whether it reads the instants before and after, too.
     """
 
+    LOOKS_AROUND: ClassVar[bool] = False
     name: str
     ego_from_sensor: FloatArray
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,7 +12,18 @@ import shapely
 from scenegen.maps import MAP_SOURCES
 from scenegen.render import AgentMotion, SurfaceClass, Triangles, World, assemble, build_world
 from scenegen.render.surfaces import MATERIAL_INDEX
-from scenegen.scene import AgentKind, AgentStates, Conditions, Light, RoadMap, Scene, SignalState
+from scenegen.render.world.agents import library
+from scenegen.render.world.ground import dressing
+from scenegen.scene import (
+    AgentKind,
+    AgentStates,
+    Conditions,
+    Light,
+    RoadKind,
+    RoadMap,
+    Scene,
+    SignalState,
+)
 from tests.builders import straight_road
 
 DAY = Conditions()
@@ -151,3 +163,42 @@ def test_an_agent_fills_its_box_and_no_more(kind: AgentKind) -> None:
     assert (np.abs(local) <= np.array([length, width]) / 2 + 1e-3).all()
     assert -1e-3 <= points[:, 2].min() < 0.05
     assert 0.9 * height <= points[:, 2].max() <= height + 1e-3
+
+
+@pytest.mark.parametrize("kind", range(4))
+def test_crowns_of_street_trees_leave_room_for_vans(kind: int) -> None:
+    """Beyond half a metre around the trunk nothing is lower than 2.6 m, at every level."""
+    model = library()[f"street_tree/{kind}"]
+
+    for mesh in model.levels:
+        away = np.hypot(mesh.vertices[:, 0], mesh.vertices[:, 1])
+        assert 0.95 * mesh.vertices[away > 0.5, 2].min() > 2.6
+
+
+def test_nothing_stands_in_a_parked_vehicle() -> None:
+    """A row of vans half on the pavement has no lamp, tree or sign inside."""
+    roadmap = draw("urban")
+    bare = build_world(roadmap, DAY, 1)
+    names = np.array(bare.bank.names)
+    is_post = np.array([n.startswith(("street_tree", "street_lamp", "sign")) for n in names])
+    posts = bare.scenery.position[is_post[bare.scenery.model]][:, :2]
+    vans = np.array([(x, y, 0.3, 5.5, 2.1) for x, y in posts[::2]])
+
+    world = build_world(roadmap, DAY, 1, standing=vans)
+
+    there = world.scenery.position[is_post[world.scenery.model]][:, :2]
+    away = np.linalg.norm(there[:, None] - vans[None, :, :2], axis=-1).min(1)
+    assert len(there) > 0.3 * len(posts)
+    assert away.min() > 1.05
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(33.3, RoadKind.HIGHWAY), (22.2, RoadKind.RURAL), (13.9, RoadKind.URBAN)],
+)
+def test_a_recorded_map_is_dressed_by_its_speed_limit(limit: float, expected: RoadKind) -> None:
+    """US-101 gets guard rails and woods, not shop fronts."""
+    lanes = tuple(replace(lane, speed_limit=limit) for lane in straight_road(lanes=3).lanes)
+    recorded = replace(straight_road(lanes=3), kind=RoadKind.RECORDED, lanes=lanes)
+
+    assert dressing(recorded) is expected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,35 @@ def test_a_rig_refuses_a_step_below_one() -> None:
     """There is no zeroth part of the instants."""
     with pytest.raises(ValueError, match="expected every >= 1, got 0"):
         next(RIGS["labels"].sense(scenario(), 1, every=0))
+
+
+def test_frames_do_not_depend_on_the_number_of_threads() -> None:
+    """One thread and three give the same frames, byte for byte and in the same order."""
+    happening = scenario()
+
+    one, three = (list(RIGS["front"].sense(happening, 1, every=3, threads=n)) for n in (1, 3))
+
+    assert [f.time for f in one] == [f.time for f in three]
+    for left, right in zip(one, three, strict=True):
+        assert list(left.arrays) == list(right.arrays)
+        for name, array in left.arrays.items():
+            assert array.tobytes() == right.arrays[name].tobytes(), name
+
+
+def test_a_rig_refuses_no_threads() -> None:
+    """At least one thread has to do the work."""
+    with pytest.raises(ValueError, match="expected threads >= 1, got 0"):
+        next(RIGS["labels"].sense(scenario(), 1, threads=0))
+
+
+def test_scenarios_of_one_request_look_different() -> None:
+    """The look follows from the scenario's identity, not from the seed of the request alone."""
+    one = scenario()
+    two = replace(one, provenance=replace(one.provenance, index=one.provenance.index + 1))
+    worlds = [RIGS["labels"].world(happening, 1) for happening in (one, two)]
+
+    assert worlds[0].seed != worlds[1].seed
+    assert worlds[0].seed == RIGS["labels"].world(one, 1).seed
 
 
 def test_ways_come_add_up() -> None:

@@ -11,8 +11,17 @@ from scenegen.render.solids import add_ellipsoid, add_limb, add_tube
 
 def tree(rng: np.random.Generator, height: float = 8.0) -> Model:
     """Build a broad-leaved tree at three levels of detail; all levels share one shape."""
-    trunk = rng.uniform(0.28, 0.36) * height
-    spread = rng.uniform(0.30, 0.38) * height
+    return _grow(rng, height, rng.uniform(0.28, 0.36), rng.uniform(0.30, 0.38))
+
+
+def street_tree(rng: np.random.Generator, height: float = 7.5) -> Model:
+    """Build a tree pruned as beside roads: the crown is narrow and begins 2.6 m up or higher."""
+    return _grow(rng, height, rng.uniform(0.48, 0.52), rng.uniform(0.24, 0.27))
+
+
+def _grow(rng: np.random.Generator, height: float, bare: float, wide: float) -> Model:
+    """Build a tree whose trunk and crown have these shares of its height."""
+    trunk, spread = bare * height, wide * height
     count = int(rng.integers(6, 9))
     angle = np.arange(count) / count * 2 * np.pi + rng.uniform(0, 1, count)
     away = rng.uniform(0.35, 0.65, count) * spread

@@ -16,12 +16,12 @@ from scenegen.scene import EGO, AgentKind, AgentStates, SignalState
 from scenegen.seeding import stream
 
 PAINTS = (
-    ((0.72, 0.73, 0.74), 0.24),
+    ((0.60, 0.61, 0.62), 0.25),
     ((0.016, 0.017, 0.02), 0.20),
-    ((0.17, 0.18, 0.19), 0.19),
-    ((0.42, 0.43, 0.45), 0.12),
-    ((0.025, 0.05, 0.13), 0.10),
-    ((0.28, 0.02, 0.022), 0.08),
+    ((0.14, 0.148, 0.157), 0.18),
+    ((0.36, 0.37, 0.385), 0.12),
+    ((0.022, 0.055, 0.17), 0.09),
+    ((0.30, 0.018, 0.02), 0.08),
     ((0.05, 0.10, 0.08), 0.03),
     ((0.42, 0.33, 0.22), 0.04),
 )
@@ -76,6 +76,7 @@ def library() -> dict[str, Model]:
     out |= {"cone": others.cone(), "crate": others.crate(), "barrier": others.barrier()}
     rng = stream(0, "plants")
     out |= {f"tree/{k}": plants.tree(rng) for k in range(5)}
+    out |= {f"street_tree/{k}": plants.street_tree(rng) for k in range(4)}
     out |= {f"conifer/{k}": plants.conifer(rng) for k in range(2)}
     out |= {f"bush/{k}": plants.bush(rng) for k in range(3)}
     out |= {f"sign/{kind}": furniture.sign(kind) for kind in furniture.SIGNS}

@@ -51,6 +51,20 @@ class Ground:
     models: dict[str, tuple[Model, SurfaceClass]]
 
 
+def dressing(roadmap: RoadMap) -> RoadKind:
+    """Which kind of road the surroundings are drawn for.
+
+    A recorded map does not tell: where 90 km/h or more are allowed and no signal stands it is a
+    motorway, where more than 60 km/h are allowed a road outside towns, else a street.
+    """
+    if roadmap.kind is not RoadKind.RECORDED:
+        return roadmap.kind
+    fastest = max((lane.speed_limit for lane in roadmap.lanes), default=0.0)
+    if fastest >= 25.0 and not roadmap.signals:
+        return RoadKind.HIGHWAY
+    return RoadKind.RURAL if fastest > 17.0 else RoadKind.URBAN
+
+
 def is_town(kind: RoadKind) -> bool:
     """Whether a road of this kind is lined with pavements, houses and street lamps."""
     return kind not in {RoadKind.HIGHWAY, RoadKind.RURAL}
@@ -58,22 +72,23 @@ def is_town(kind: RoadKind) -> bool:
 
 def build_ground(roadmap: RoadMap, seed_hills: np.random.Generator) -> Ground:
     """Make the ground of a road map."""
+    kind = dressing(roadmap)
     tails = tuple(run_outs(roadmap))
     lanes = (*roadmap.lanes, *tails)
     driven = _union(lane for lane in lanes if lane.kind.is_drivable or lane.kind is LaneKind.CYCLE)
     # Close the slits between lanes of a junction, and cut its corners a little.
     road = driven.buffer(1.2, join_style="mitre").buffer(-1.2, join_style="mitre")
     walks = _union(lane for lane in lanes if lane.kind is LaneKind.SIDEWALK)
-    if is_town(roadmap.kind):
+    if is_town(kind):
         walks = walks.union(road.buffer(WALK_WIDTH, join_style="mitre"))
     else:
-        road = road.union(_verge(road, roadmap.kind))
+        road = road.union(_verge(road, kind))
     walks = walks.difference(road)
     models: dict[str, tuple[Model, SurfaceClass]] = {}
     _add_tiles(models, "road", road, 0.0, "asphalt", SurfaceClass.ROAD)
     _add_tiles(models, "walk", walks, WALK_HEIGHT, "paving", SurfaceClass.SIDEWALK)
     _add_paint(models, roadmap, lanes)
-    if is_town(roadmap.kind):
+    if is_town(kind):
         _add_kerbs(models, road, walks)
     models["land"] = (Model(levels=(_land(),), reach=1e9), SurfaceClass.TERRAIN)
     models["hills"] = (Model(levels=(_hills(seed_hills),), reach=1e9), SurfaceClass.VEGETATION)
@@ -159,7 +174,7 @@ def _add_paint(
     strips = []
     centers: list[FloatArray] = []
     for lane in lanes:
-        strips += list(_lane_paint(lane, roadmap.kind, shared=_is_shared(lane, centers)))
+        strips += list(_lane_paint(lane, dressing(roadmap), shared=_is_shared(lane, centers)))
         if lane.left < 0:
             centers.append(lane.left_bound)
     for signal in roadmap.signals:

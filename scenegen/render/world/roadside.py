@@ -41,12 +41,18 @@ class Roadside:
         models: Models made for this road alone, by name.
         lamps: Street lamps: position of the pole and heading of the arm.
         taken: Middle and footprint of each building.
+        clear: Ground on which nothing may stand beside the kerb.
     """
 
     placements: list[Placement] = field(default_factory=list)
     models: dict[str, Model] = field(default_factory=dict)
     lamps: list[tuple[float, float, float]] = field(default_factory=list)
     taken: list[tuple[float, float, shapely.Geometry]] = field(default_factory=list)
+    clear: shapely.Geometry = field(default_factory=shapely.Polygon)
+
+    def may_stand(self, at: FloatArray, away: float) -> bool:
+        """Whether a place (x, y) is farther than `away` from what is kept clear [m]."""
+        return not shapely.dwithin(self.clear, shapely.Point(at), away)
 
     def near(self, x: float, y: float, reach: float) -> list[shapely.Geometry]:
         """Footprints whose middle is within a distance of a place along both axes [m]."""
@@ -161,28 +167,31 @@ def _add_street(side: Roadside, ring: FloatArray, rng: np.random.Generator) -> N
     """Lamps, street trees and signs along the kerb; the road is on the right of the ring."""
     for x, y, heading in walk(ring, LAMP_SPACING, float(rng.uniform(2, LAMP_SPACING))):
         arm = float(heading - np.pi / 2)
-        side.put("street_lamp", SurfaceClass.POLE, np.array([x, y]), yaw=arm)
-        side.lamps.append((float(x), float(y), arm))
+        if side.may_stand(np.array([x, y]), 0.3):
+            side.put("street_lamp", SurfaceClass.POLE, np.array([x, y]), yaw=arm)
+            side.lamps.append((float(x), float(y), arm))
     shaded = rng.random() < 0.7
     spacing = float(rng.uniform(9, 15))
     for x, y, heading in walk(ring, spacing, float(rng.uniform(5, 12))):
-        back = np.array([-np.sin(heading), np.cos(heading)]) * 0.8
-        if shaded and rng.random() < 0.8:
-            _put_tree(side, np.array([x, y]) + back, rng, small=True)
+        # The pavement's far edge: trunks stand 2.2 m behind the kerb, the ring 0.7 m.
+        at = np.array([x, y]) + np.array([-np.sin(heading), np.cos(heading)]) * 1.5
+        if shaded and rng.random() < 0.8 and side.may_stand(at, 0.6):
+            _put_tree(side, at, rng, street=True)
     for x, y, heading in walk(ring, 45.0, float(rng.uniform(5, 40))):
         kind = str(rng.choice([name for name in SIGNS if name != "direction"]))
         # Traffic on the near side travels along the ring reversed; the plate faces it.
         yaw = float(heading) + np.pi
-        side.put("sign_post", SurfaceClass.POLE, np.array([x, y]), yaw=yaw)
-        side.put(f"sign/{kind}", SurfaceClass.SIGN, np.array([x, y]), yaw=yaw)
+        if side.may_stand(np.array([x, y]), 0.5):
+            side.put("sign_post", SurfaceClass.POLE, np.array([x, y]), yaw=yaw)
+            side.put(f"sign/{kind}", SurfaceClass.SIGN, np.array([x, y]), yaw=yaw)
 
 
 def _put_tree(
-    side: Roadside, at: FloatArray, rng: np.random.Generator, *, small: bool = False
+    side: Roadside, at: FloatArray, rng: np.random.Generator, *, street: bool = False
 ) -> None:
-    scale = float(rng.uniform(0.6, 0.85) if small else rng.uniform(0.8, 1.4))
-    name = f"tree/{int(rng.integers(5))}"
-    if not small and rng.random() < 0.3:
+    scale = float(rng.uniform(0.95, 1.15) if street else rng.uniform(0.8, 1.4))
+    name = f"street_tree/{int(rng.integers(4))}" if street else f"tree/{int(rng.integers(5))}"
+    if not street and rng.random() < 0.3:
         name = f"conifer/{int(rng.integers(2))}"
     green = rng.uniform(0.75, 1.15) * np.array([rng.uniform(0.8, 1.25), 1.0, rng.uniform(0.7, 1.1)])
     yaw = float(rng.uniform(-np.pi, np.pi))

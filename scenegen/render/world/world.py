@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 
 from scenegen.arrays import FloatArray
-from scenegen.geometry.transforms import se3
+from scenegen.geometry.transforms import rotation, se3
 from scenegen.render.mesh import Model
 from scenegen.render.meshes.furniture import LAMP_HEIGHT, LAMP_REACH
 from scenegen.render.sky import cloud_map
@@ -15,7 +16,7 @@ from scenegen.render.stage import Instances, Lights, ModelBank, Placement, Stage
 from scenegen.render.surfaces import SurfaceClass
 from scenegen.render.textures import Textures, draw_textures
 from scenegen.render.world.agents import AgentMotion, headlights, library, place_agents
-from scenegen.render.world.ground import build_ground, is_town
+from scenegen.render.world.ground import build_ground, dressing, is_town
 from scenegen.render.world.roadside import Roadside, add_country, add_town
 from scenegen.scene import EGO, Conditions, Light, RoadMap, Scene, Weather
 from scenegen.seeding import stream
@@ -109,21 +110,30 @@ def _beams_by_day(conditions: Conditions) -> float:
 
 # GEOS raises the invalid flag on harmless degenerate offsets of curves.
 @np.errstate(invalid="ignore")
-def build_world(roadmap: RoadMap, conditions: Conditions, seed: int) -> World:
+def build_world(
+    roadmap: RoadMap,
+    conditions: Conditions,
+    seed: int,
+    *,
+    standing: FloatArray | None = None,
+) -> World:
     """Grow a world around a road map.
 
     Args:
         roadmap: The road.
         conditions: Light and weather.
         seed: What the scenery is drawn with.
+        standing: Boxes (x, y, heading, length, width) of vehicles that stand throughout, maybe
+            half on the pavement, shape (n, 5); lamps, trees and signs keep clear of them.
     """
+    kind = dressing(roadmap)
     ground = build_ground(roadmap, stream(seed, "hills"))
-    side = Roadside()
+    side = Roadside(clear=_outlines(np.zeros((0, 5)) if standing is None else standing))
     rng = stream(seed, "roadside")
-    if is_town(roadmap.kind):
+    if is_town(kind):
         add_town(side, ground.paved, ground.road, rng)
     else:
-        add_country(side, ground.paved, roadmap.kind, rng)
+        add_country(side, ground.paved, kind, rng)
     static = [
         Placement(model=name, surface=surface)
         for name, (_, surface) in ground.models.items()
@@ -144,6 +154,16 @@ def build_world(roadmap: RoadMap, conditions: Conditions, seed: int) -> World:
         textures=draw_textures(seed, LIT_SHARE[conditions.light]),
         clouds=cloud_map(seed),
     )
+
+
+def _outlines(boxes: FloatArray) -> shapely.Geometry:
+    """Union of the outlines of boxes (x, y, heading, length, width), shape (n, 5)."""
+    shapes = []
+    for x, y, heading, length, width in boxes.astype(np.float64):
+        turn = rotation(np.asarray(heading))
+        half = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) * [length / 2, width / 2]
+        shapes.append(shapely.Polygon(half @ turn.T + [x, y]))
+    return shapely.union_all(shapes) if shapes else shapely.Polygon()
 
 
 def _street_lights(poles: list[tuple[float, float, float]], tint: FloatArray) -> Lights:

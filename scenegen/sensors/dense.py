@@ -1,0 +1,117 @@
+"""Further labels of every pixel of a camera: normals, panoptic numbers, optical flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from scenegen.arrays import Array, FloatArray, check_shape
+from scenegen.render import PinholeCamera, Stage, Triangles, View, assemble
+from scenegen.render.flow import optical_flow
+from scenegen.render.gbuffer import GBuffer, Samples, resolve
+from scenegen.render.rasterizer import rasterize
+from scenegen.scene import ArraySpec
+from scenegen.sensors.camera import camera_pose
+from scenegen.sensors.sensor import Sensor, WorldView
+
+PANOPTIC = 10_000
+"""A panoptic number is this times the class, plus the instance number (0 for stuff)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DenseLabels(Sensor):
+    """Normals, panoptic numbers and optical flow of a camera of the same name and pose.
+
+    Flow is exact for rigid motion: it follows from depth and from the poses of camera and
+    agents at both instants. The first instant has no flow back and the last none forward: there
+    flow and mask are zero.
+
+    Attributes:
+        name: Name of the camera.
+        ego_from_sensor: Its pose in the ego frame, shape (4, 4).
+        optics: Its size and field of view.
+    """
+
+    LOOKS_AROUND: ClassVar[bool] = True
+
+    name: str = "front"
+    ego_from_sensor: FloatArray = field(default_factory=lambda: camera_pose(0.5, 0.0, 1.5))
+    optics: PinholeCamera = field(default_factory=PinholeCamera)
+
+    def __post_init__(self) -> None:
+        """Check the pose."""
+        check_shape("ego_from_sensor", self.ego_from_sensor, 4, 4)
+
+    def arrays(self) -> tuple[ArraySpec, ...]:
+        """Announce normals, panoptic numbers, flow and masks."""
+        base, size = f"camera/{self.name}", (self.optics.height_px, self.optics.width_px)
+
+        def motion(name: str, when: str) -> tuple[ArraySpec, ArraySpec]:
+            return (
+                ArraySpec(
+                    name=f"{base}/{name}",
+                    dims=("y", "x", "offset"),
+                    shape=(*size, 2),
+                    dtype="float16",
+                    units="pixel",
+                    long_name=f"columns and rows by which what is seen moves to the {when} instant",
+                ),
+                ArraySpec(
+                    name=f"{base}/{name}_mask",
+                    dims=("y", "x"),
+                    shape=size,
+                    dtype="uint8",
+                    units="",
+                    long_name=f"1 where what is seen is also seen at the {when} instant",
+                    codec="mask",
+                ),
+            )
+
+        return (
+            ArraySpec(
+                name=f"{base}/normal",
+                dims=("y", "x", "axis"),
+                shape=(*size, 3),
+                dtype="int8",
+                long_name="unit normal in the camera frame (x right, y down, z forward), 0 for sky",
+                scale=1 / 127,
+            ),
+            ArraySpec(
+                name=f"{base}/panoptic",
+                dims=("y", "x"),
+                shape=size,
+                dtype="uint32",
+                units="",
+                long_name=f"{PANOPTIC} times the class plus agent index + 1 (0 for none)",
+                codec="mask",
+            ),
+            *motion("flow", "next"),
+            *motion("flow_back", "previous"),
+        )
+
+    def sense(self, view: WorldView) -> dict[str, Array]:
+        """Label every pixel."""
+        base, size = f"camera/{self.name}", (self.optics.height_px, self.optics.width_px)
+        here = self._see(view.stage, view.triangles)
+        normal = here.normal.reshape(*size, 3) @ here.view.turn.T
+        number = PANOPTIC * here.semantic.astype(np.uint32) + here.instance
+        arrays: dict[str, Array] = {
+            f"{base}/normal": np.rint(127 * normal).astype(np.int8),
+            f"{base}/panoptic": number.reshape(size),
+        }
+        for name, other in (("flow", view.after), ("flow_back", view.before)):
+            motion, seen = np.zeros((*size, 2), np.float32), np.zeros(size, np.bool_)
+            if other is not None:
+                flow = optical_flow(here, view.stage, self._see(other, assemble(other)), other)
+                motion, seen = flow.motion, flow.seen
+            arrays[f"{base}/{name}"] = np.clip(motion, -60_000, 60_000).astype(np.float16)
+            arrays[f"{base}/{name}_mask"] = seen.astype(np.uint8)
+        return arrays
+
+    def _see(self, stage: Stage, triangles: Triangles) -> GBuffer:
+        sight = View.of(self.optics, stage.map_from_ego @ self.ego_from_sensor, triangles.origin)
+        seen = rasterize(triangles, sight)
+        samples = Samples.centers(seen)
+        return resolve(triangles, sight, seen.points, samples, stage.textures, lamps_on=0.0)
