@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from benchmarks.harness import Report
-from benchmarks.speed import env_step, generate
+from benchmarks.quality import query_yield
+from benchmarks.speed import catalog, env_step, gbuffer, generate, lidar
 
 
 class Benchmark(Protocol):
@@ -16,6 +17,10 @@ class Benchmark(Protocol):
 
 
 BENCHMARKS: dict[str, Benchmark] = {
+    "quality.query_yield": query_yield.run,
+    "speed.catalog": catalog.run,
     "speed.env_step": env_step.run,
+    "speed.gbuffer": gbuffer.run,
     "speed.generate": generate.run,
+    "speed.lidar": lidar.run,
 }

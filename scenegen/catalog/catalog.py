@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import duckdb
+import numpy as np
 
 from scenegen.catalog.features import features
 from scenegen.data import Dataset
 from scenegen.data.pack import parquet
 from scenegen.data.storage import replace_file, storage_errors
 from scenegen.errors import QueryError
-from scenegen.query import Query, Verdict, parse
+from scenegen.query import Query, Trace, Verdict, all_of, parse
 
 TABLE = "recordings"
 """Name of the table in SQL."""
@@ -33,6 +34,23 @@ class Hit:
 
     id: str
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One clause of a query in a funnel.
+
+    Attributes:
+        clause: Its text.
+        alone: Recordings that satisfy it alone.
+        left: Recordings that satisfy it and all clauses before it, for the same agents.
+        without: Recordings that satisfy all the other clauses.
+    """
+
+    clause: str
+    alone: int
+    left: int
+    without: int
 
 
 class Catalog:
@@ -109,6 +127,8 @@ class Catalog:
     ) -> list[Hit]:
         """Find the recordings that satisfy a query, exactly, in the order of the dataset.
 
+        Rows whose features rule the query out are passed over; the others are evaluated.
+
         Args:
             query: The query, or its text such as ``night and ttc(ego,c) < 1.5s``.
             where: SQL condition that narrows the recordings which are looked at.
@@ -125,6 +145,30 @@ class Catalog:
                 break
             hits.append(hit)
         return hits
+
+    def funnel(self, query: Query | str) -> list[Step]:
+        """Say clause by clause how many recordings are left, and which clause costs most.
+
+        Args:
+            query: The query, or its text.
+
+        Raises:
+            QueryError: The query is malformed.
+            RecordingError: A scenario is damaged.
+        """
+        wanted = parse(query) if isinstance(query, str) else query
+        parts = wanted.clauses
+        counts = np.zeros((len(parts), 3), np.int64)
+        for row in self._select("id", "true"):
+            trace = Trace(self.dataset.scenario(row["id"]))
+            for k, part in enumerate(parts):
+                rest = [*parts[:k], *parts[k + 1 :]]
+                asked = ([part], parts[: k + 1], rest)
+                counts[k] += [not some or _holds(some, trace) for some in asked]
+        return [
+            Step(clause=part.text, alone=int(alone), left=int(left), without=int(without))
+            for part, (alone, left, without) in zip(parts, counts, strict=True)
+        ]
 
     def rebuild(self) -> Path:
         """Compute every row anew from the stored scenarios.
@@ -176,7 +220,13 @@ class Catalog:
         return sorted(rows, key=lambda row: self.dataset.index(row["id"]))
 
     def _hits(self, query: Query, where: str) -> Iterator[Hit]:
+        if query.sql_columns() <= set(self.columns):
+            where = f"({where}\n) AND ({query.sql()})"
         for row in self._select("id", where):
             verdict = query.evaluate(self.dataset.scenario(row["id"]))
             if verdict.satisfied:
                 yield Hit(id=row["id"], verdict=verdict)
+
+
+def _holds(queries: Sequence[Query], trace: Trace) -> bool:
+    return all_of(queries).evaluate(trace).satisfied

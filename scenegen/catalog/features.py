@@ -6,6 +6,7 @@ import numpy as np
 
 from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.data.pack import Scalar
+from scenegen.events.tracks import Tracks
 from scenegen.scene import EGO, AgentKind, AgentStates, Scenario
 from scenegen.sim import pairs
 
@@ -26,12 +27,14 @@ def features(scenario: Scenario) -> dict[str, Scalar]:
     Returns:
         The value of each column.
     """
+    # The same numbers that queries see, so that SQL conditions and queries agree.
+    tracks = Tracks(scenario=scenario)
     return {
         **_origin(scenario),
         **_surroundings(scenario),
-        **_population(scenario),
-        **_ego_motion(scenario),
-        **_criticality(scenario),
+        **_population(tracks),
+        **_ego_motion(tracks),
+        **_criticality(tracks),
     }
 
 
@@ -69,24 +72,21 @@ def _surroundings(scenario: Scenario) -> dict[str, Scalar]:
     }
 
 
-def _population(scenario: Scenario) -> dict[str, Scalar]:
+def _population(tracks: Tracks) -> dict[str, Scalar]:
     """Road users that are there at some instant, the ego included, by kind."""
-    states = scenario.agents
-    present = np.flatnonzero(states.valid.any(axis=0))
-    first = states.valid.argmax(axis=0)
-    kinds = states.kind[first[present], present]
+    present = np.flatnonzero(tracks.valid.any(axis=0))
+    kinds = tracks.kind[present]
     counts = {f"{kind.name.lower()}_count": int((kinds == kind).sum()) for kind in AgentKind}
     return {"agent_count": len(present), **counts}
 
 
-def _ego_motion(scenario: Scenario) -> dict[str, Scalar]:
-    there = _ego_there(scenario.agents)
+def _ego_motion(tracks: Tracks) -> dict[str, Scalar]:
+    there = _ego_there(tracks.states)
     if not there.any():
         return dict.fromkeys(
             ("ego_speed_min", "ego_speed_mean", "ego_speed_max", "ego_accel_min", "ego_accel_max")
         )
-    speed = scenario.agents.speed[there, EGO].astype(np.float64)
-    acceleration = scenario.acceleration()[there, EGO]
+    speed, acceleration = tracks.states.speed[there, EGO], tracks.acceleration[there, EGO]
     return {
         "ego_speed_min": float(speed.min()),
         "ego_speed_mean": float(speed.mean()),
@@ -96,8 +96,8 @@ def _ego_motion(scenario: Scenario) -> dict[str, Scalar]:
     }
 
 
-def _criticality(scenario: Scenario) -> dict[str, Scalar]:
-    states = scenario.agents
+def _criticality(tracks: Tracks) -> dict[str, Scalar]:
+    states = tracks.states
     if not _ego_there(states).any():
         names = ("min_ttc", "min_ttc_time", "min_gap", "min_thw", "min_distance", "max_drac")
         return {**dict.fromkeys(names), "collision": False}
@@ -108,7 +108,7 @@ def _criticality(scenario: Scenario) -> dict[str, Scalar]:
     step = int(ttc.argmin())
     return {
         "min_ttc": float(ttc[step]),
-        "min_ttc_time": float(scenario.times[step]) if np.isfinite(ttc[step]) else None,
+        "min_ttc_time": float(tracks.times[step]) if np.isfinite(ttc[step]) else None,
         "min_gap": float(_least(pairs.gap(states, ego, others)).min()),
         "min_thw": float(_least(pairs.thw(states, ego, others)).min()),
         "min_distance": float(distance.min()),

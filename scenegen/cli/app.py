@@ -13,6 +13,7 @@ import typer
 
 from scenegen.catalog import Catalog
 from scenegen.cli.arguments import list_registries, read_base, read_query, resolve
+from scenegen.cli.corpus import corpus_app
 from scenegen.cli.terminal import err, out, print_explanation, progress_bar, table
 from scenegen.data import Dataset
 from scenegen.errors import UnknownNameError
@@ -20,6 +21,7 @@ from scenegen.layout import LAYOUT_MODELS
 from scenegen.pipeline import Accepted, Request, Statistics, generate_dataset, replay
 from scenegen.pipeline.summary import summarise
 from scenegen.pipeline.viewing import view_item
+from scenegen.query import tags
 from scenegen.sensors import RIGS, Rig
 from scenegen.view import write_html
 
@@ -36,8 +38,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(corpus_app)
 
-QueryText = Annotated[str, typer.Argument(metavar="QUERY", help="the query, or @FILE to read it")]
+QueryText = Annotated[str, typer.Argument(metavar="QUERY", help="the query, @FILE or @NAME")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="a number of a published query: ttc=1.2s"),
+]
 StorePath = Annotated[Path, typer.Argument(metavar="DATASET", help="a dataset written by generate")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 BasePath = Annotated[
@@ -54,20 +61,21 @@ def generate(
     output: Annotated[Path, typer.Option("--output", "-o", help="dataset to write or add to")],
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="number of scenarios")] = 10,
     seed: Annotated[int, typer.Option(help="everything random follows from it")] = 0,
+    settings: Settings = None,
     base: BasePath = None,
     rig: Annotated[str, typer.Option(help=f"sensors: {', '.join(RIGS)}")] = "front",
     duration: Annotated[float, typer.Option(help="length of a scenario [s]")] = 8.0,
     agents: Annotated[int, typer.Option(help="most agents in a scene")] = 24,
     density: Annotated[float, typer.Option(help="traffic [vehicles per lane km]")] = 18.0,
     layout_model: Annotated[str, typer.Option(help=f"{', '.join(LAYOUT_MODELS)}")] = "heuristic",
-    tries: Annotated[int, typer.Option(min=1, help="draws per scenario before giving up")] = 200,
+    tries: Annotated[int, typer.Option(min=1, help="draws per scenario before giving up")] = 400,
     profile: Annotated[str, typer.Option(help="storage: default (JPEG) or lossless")] = "default",
     resume: Annotated[bool, typer.Option(help="go on where an earlier call stopped")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Generate scenarios that provably satisfy a query, and store them."""
     request = Request(
-        query=read_query(query),
+        query=read_query(query, settings or ()),
         seed=seed,
         duration=duration,
         agents=agents,
@@ -123,12 +131,13 @@ def _run(
 def search(
     dataset: StorePath,
     query: QueryText,
+    settings: Settings = None,
     limit: Annotated[int, typer.Option(min=1, help="most hits to list")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the recordings that satisfy a query, the clearest first, with who and when."""
     with Catalog(dataset) as catalog:
-        hits = catalog.search(read_query(query))
+        hits = catalog.search(read_query(query, settings or ()))
         total = len(catalog.dataset)
     hits.sort(key=lambda hit: -hit.verdict.margin)
     if as_json:
@@ -148,6 +157,45 @@ def search(
         for hit in hits[:limit]
     ]
     out.print(table(f"{len(hits)} of {total} recordings match", rows))
+
+
+@app.command(epilog="Example:  scenegen count edge.zarr 'night and ttc(ego,c) < 1s' --funnel")
+def count(
+    dataset: StorePath,
+    query: QueryText,
+    settings: Settings = None,
+    funnel: Annotated[bool, typer.Option("--funnel", help="clause by clause")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count the recordings that satisfy a query, and say which clause costs most."""
+    wanted = read_query(query, settings or ())
+    with Catalog(dataset) as catalog:
+        total = len(catalog.dataset)
+        steps = catalog.funnel(wanted) if funnel else []
+        matching = steps[-1].left if steps else len(catalog.search(wanted))
+    if as_json:
+        found = {"recordings": total, "matching": matching}
+        rows = {"funnel": [asdict(step) for step in steps]} if funnel else {}
+        out.print_json(json.dumps({**found, **rows}))
+        return
+    out.print(f"[bold]{matching}[/] of {total} recordings match")
+    if steps:
+        out.print(table("", [asdict(step) for step in steps]))
+
+
+@app.command(epilog="Example:  scenegen sql 'night and ego.speed > 20m/s and cut_in(c)'")
+def sql(query: QueryText, settings: Settings = None) -> None:
+    """Print the SQL condition on a dataset's rows that follows from a query."""
+    out.print(read_query(query, settings or ()).sql(), markup=False, soft_wrap=True)
+
+
+@app.command(name="tags", epilog="Example:  scenegen tags --json")
+def list_tags(as_json: AsJson = False) -> None:
+    """Print the query behind every built-in tag: what it counts is no secret."""
+    if as_json:
+        out.print_json(json.dumps(tags()))
+        return
+    out.print(table("", [{"tag": name, "query": text} for name, text in tags().items()]))
 
 
 @app.command(name="explain", epilog="Example:  scenegen explain edge.zarr 0 'ttc(ego,c) < 1s'")

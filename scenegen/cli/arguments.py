@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from scenegen.data import Dataset
@@ -9,23 +10,41 @@ from scenegen.errors import QueryError, UnknownNameError
 from scenegen.events import EVENTS
 from scenegen.layout import LAYOUT_MODELS
 from scenegen.maps import MAP_SOURCES, RecordedScene, read_commonroad
-from scenegen.query import PREDICATES, SIGNALS, STATICS, Query, parse
+from scenegen.query import PREDICATES, SIGNALS, STATICS, Query, load_query, parse, published
 from scenegen.sensors import RIGS
 
 
-def read_query(text: str) -> Query:
-    """Parse a query, or the file it is in if the text begins with @.
+def read_query(text: str, settings: Sequence[str] = ()) -> Query:
+    """Parse a query, or the file or published query it names if the text begins with @.
+
+    Args:
+        text: The query; ``@FILE.yaml`` or ``@NAME`` of a published one; ``@FILE`` with its text.
+        settings: Numbers of a published query, such as ``ttc=1.2s``.
 
     Raises:
         QueryError: The query is malformed, or the file cannot be read.
     """
+    pairs = [setting.partition("=") for setting in settings]
+    wrong = [name for name, equals, value in pairs if not (name and equals and value)]
+    if wrong:
+        raise QueryError(f"--set {wrong[0]}: expected NAME=VALUE such as ttc=1.2s")
+    path = Path(text[1:])
+    is_published = path.suffix in {".yaml", ".yml"} or text[1:] in _published_names()
+    if text.startswith("@") and is_published:
+        return load_query(text[1:], **{name: value for name, _, value in pairs})
+    if pairs:
+        raise QueryError(f"--set {pairs[0][0]}: only a query read from @NAME or @FILE.yaml has it")
     if not text.startswith("@"):
         return parse(text)
-    path = Path(text[1:])
     try:
         return parse(path.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         raise QueryError(f"query file {path}: cannot be read ({error})") from error
+
+
+def _published_names() -> set[str]:
+    shipped = published()
+    return {*shipped, *(query.id for query in shipped.values())}
 
 
 def read_base(path: Path | None) -> RecordedScene | None:

@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.table import Table
 
 from scenegen.errors import QueryError, ScenegenError, UnsatisfiedError
-from scenegen.query import ClauseExplanation, Explanation
+from scenegen.query import Explanation
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -51,7 +51,9 @@ def table(title: str, rows: list[dict[str, Any]]) -> Table:
     """Build a table from equal mappings; numbers are right-aligned."""
     built = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name, value in rows[0].items():
-        built.add_column(name, justify="right" if isinstance(value, int | float) else "left")
+        built.add_column(
+            _plain(name), justify="right" if isinstance(value, int | float) else "left"
+        )
     for row in rows:
         built.add_row(*(_cell(value) for value in row.values()))
     return built
@@ -71,15 +73,19 @@ def print_explanation(explanation: Explanation) -> None:
         {
             "": "[green]✓[/]" if clause.satisfied else "[red]✗[/]",
             "clause": _plain(clause.text),
-            "best value": _value(clause),
-            "at [s]": f"{clause.best_time:.1f}",
+            "value": _value(clause.value, clause.unit),
             "margin": f"{clause.margin:+.2f}",
+            "best": _value(clause.best_value, clause.unit),
+            "at [s]": f"{clause.best_time:.1f}",
         }
         for clause in explanation.clauses
     ]
     built = Table(box=None, header_style="bold", pad_edge=False)
     for name in rows[0]:
-        built.add_column(name, justify="right" if name in {"at [s]", "margin"} else "left")
+        built.add_column(
+            _plain(name),
+            justify="right" if name in {"value", "margin", "best", "at [s]"} else "left",
+        )
     for row in rows:
         built.add_row(*row.values())
     out.print(built)
@@ -94,8 +100,8 @@ def print_explanation(explanation: Explanation) -> None:
         out.print(f"no single number is enough; it would match without {_plain(names)}")
 
 
-def _value(clause: ClauseExplanation) -> str:
-    return "" if clause.value is None else f"{clause.value:.3g} {clause.unit}".strip()
+def _value(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value:.3g} {unit}".strip()
 
 
 def _cell(value: object) -> str:

@@ -59,8 +59,8 @@ def movie_frames(dataset: Dataset, recording: str | int) -> Iterator[Array]:
 
 def _clause(row: ClauseExplanation) -> ViewClause:
     detail = ""
-    if row.value is not None:
-        detail = f"{row.value:.3g} {row.unit} at {row.best_time:.1f} s"
+    if row.best_value is not None:
+        detail = f"{row.best_value:.3g} {row.unit} at {row.best_time:.1f} s"
     return ViewClause(text=row.text, satisfied=row.satisfied, detail=detail)
 
 

@@ -100,8 +100,13 @@ def _narrowed(call: EventCall, bounds: Mapping[str, Range]) -> tuple[Event, dict
     names = dict(zip(family.roles, call.roles, strict=False))
     original = {asked: own for own, asked in names.items()}
     own_bounds = {}
+
+    def renamed(word: re.Match[str]) -> str:
+        # A role that the query calls like another one of the family is not that one.
+        return original.get(word[0], "" if word[0] in names else word[0])
+
     for text, wanted in bounds.items():
-        own = re.sub(r"[A-Za-z_]\w*", lambda word: original.get(word[0], word[0]), text)
+        own = re.sub(r"[A-Za-z_]\w*", renamed, text)
         if own in family.signals:
             own_bounds[own] = _aim(family, own, wanted)
     # Every family has defaults for all its ranges.

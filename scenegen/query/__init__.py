@@ -17,12 +17,16 @@ What can be written (each entry of STATICS, ROLE_KINDS, SIGNALS and PREDICATES h
 
 * conditions: ``night``, ``fog``, ``highway``, ``visibility < 80m``, ``lanes >= 3``
 * what an agent is: ``pedestrian(p)``, ``truck(t)``, ``child(p)``
-* what agents do: ``cut_in(c)``, ``stopped(o)``, ``occluded(p, by=parked)``, ``ego.turn(left)``
+* what agents do: ``cut_in(c)``, ``stopped(o)``, ``occluded(p, by=parked)``, ``ego.turn(left)``;
+  whom an event has besides may go unnamed: ``cut_out_to_stopped(l)`` reveals somebody
 * quantities, always with a unit: ``c.speed > 50km/h``, ``gap(ego, c) in [5m, 10m]``,
   ``abs(ego.accel) > 0.5g``, ``ttc(ego, c) < closing(ego, c) / 12m/s^2 + 0.35s``
 * ``and``, ``or``, ``not``, parentheses; in a shell ``lt``, ``le``, ``gt``, ``ge`` for ``<`` ...
 * time: ``eventually(...)`` and ``always(...)`` over the whole scenario, ``eventually[0s, 2s](...)``
-  from now, ``c.accel < -6m/s^2 for 0.5s``, ``cut_in(c) then[0s, 4s] ttc(ego, c) < 2s``
+  from now, ``c.accel < -6m/s^2 for 0.5s``, ``cut_in(c) then[0s, 4s] ttc(ego, c) < 2s``,
+  ``ego.speed > 20m/s until[0s, 3s] hard_brake(ego)``
+* the begin of something: ``at(intrusion(ego, c) > 0.3m, ttc(ego, c) < 2s)``; ``at(start, ...)``
+  is the begin of the first event of the same conjunction
 
 What is wrong is shown where it is:
 
@@ -60,8 +64,17 @@ scenegen.errors.QueryError: these clauses contradict each other:
   ego.speed > 20m/s
   ego.speed < 10m/s
 
+Situations from regulations and test protocols ship as queries with numbers to set:
+
+>>> from scenegen.query import load_query
+>>> load_query("lead_brakes_close", ttc="1.5s").roles
+('l',)
+
 `Query.evaluate` decides with exact semantics, `Query.margin_over_time` monitors, and
 `Query.explain` says which clause failed, by how much, and which number would have been enough.
+`Query.sql` gives what every match fulfils in a catalog's columns. Margins of batches in torch,
+exact or smooth and with gradients on trajectories, are in `scenegen.query.robustness` and
+`scenegen.query.trajectories`.
 """
 
 from __future__ import annotations
@@ -76,16 +89,26 @@ from scenegen.query.builders import (
     Unit,
     agent,
     always,
+    at,
     does,
     ego,
     eventually,
     measure,
     named,
     then,
+    until,
 )
 from scenegen.query.explain import ClauseExplanation, Explanation
+from scenegen.query.library import (
+    Parameter,
+    PublishedQuery,
+    load_query,
+    published,
+    read_published,
+    tags,
+)
 from scenegen.query.predicates import PREDICATES, Predicate
-from scenegen.query.query import Query, parse
+from scenegen.query.query import Query, all_of, parse
 from scenegen.query.relax import Relaxation
 from scenegen.query.signals import SIGNALS, Signal
 from scenegen.query.statics import ROLE_KINDS, STATICS, RoleKind, Static
@@ -108,7 +131,9 @@ __all__ = [
     "ClauseResult",
     "EventCall",
     "Explanation",
+    "Parameter",
     "Predicate",
+    "PublishedQuery",
     "Quantity",
     "Query",
     "Relaxation",
@@ -121,7 +146,9 @@ __all__ = [
     "Unit",
     "Verdict",
     "agent",
+    "all_of",
     "always",
+    "at",
     "cm",
     "deg",
     "does",
@@ -131,6 +158,7 @@ __all__ = [
     "h",
     "km",
     "km_h",
+    "load_query",
     "m",
     "measure",
     "mm_h",
@@ -139,9 +167,13 @@ __all__ = [
     "named",
     "parse",
     "percent",
+    "published",
     "rad",
+    "read_published",
     "s",
+    "tags",
     "then",
+    "until",
 ]
 
 

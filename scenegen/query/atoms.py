@@ -65,7 +65,7 @@ class Does:
 
     Attributes:
         name: Name in PREDICATES.
-        roles: Role of each agent.
+        roles: Role of each agent; an event's trailing ones may be left out and are then anybody.
         options: Pairs of option and value, sorted by option.
     """
 
@@ -79,7 +79,8 @@ class Does:
             raise QueryError(UnknownNameError("event", self.name, PREDICATES).message)
         predicate = PREDICATES[self.name]
         wanted = len(predicate.roles)
-        if len(self.roles) != wanted:
+        fewest = wanted if predicate.family is None else 1
+        if not fewest <= len(self.roles) <= wanted:
             raise QueryError(
                 f"{self.name}: expected {wanted} role{'s' * (wanted != 1)}"
                 f" ({', '.join(predicate.roles)}), got {len(self.roles)}"
@@ -93,7 +94,7 @@ class Does:
                     f"{self.name}: {role!r} is an option, not an agent; say whom it is about,"
                     f" for example ego.{self.name}({role})"
                 )
-        if len(set(self.roles)) != wanted:
+        if len(set(self.roles)) != len(self.roles):
             raise QueryError(f"{self.name}: expected different roles, got {', '.join(self.roles)}")
         if predicate.family is not None and EGO_ROLE in self.roles:
             raise QueryError(f"{self.name}: expected roles other than the ego, who is always in it")
@@ -108,6 +109,11 @@ class Does:
         if len({option for option, _ in self.options}) != len(self.options):
             raise QueryError(f"{self.name}: an option is given twice")
         object.__setattr__(self, "options", tuple(sorted(self.options)))
+
+    @property
+    def unnamed(self) -> int:
+        """Number of agents left out: someone plays their part, whoever it is."""
+        return len(PREDICATES[self.name].roles) - len(self.roles)
 
     @property
     def text(self) -> str:

@@ -12,11 +12,13 @@ from scenegen.query.atoms import OPERATORS, Between, Compare, Does, StaticIs
 from scenegen.query.expression import (
     Always,
     And,
+    At,
     Eventually,
     Formula,
     Not,
     Or,
     Then,
+    Until,
     atoms,
     children,
     clauses,
@@ -83,6 +85,10 @@ def required(formula: Formula) -> tuple[Formula, ...]:
             out.extend(required(clause.part))
         elif isinstance(clause, And):
             out.extend(required(clause))
+        elif isinstance(clause, At):
+            out.extend((*required(clause.condition), clause))
+        elif isinstance(clause, Then):
+            out.extend((*required(clause.first), clause))
         else:
             out.append(clause)
     return tuple(out)
@@ -160,7 +166,7 @@ def _collect(formula: Formula, found: list[EventCall]) -> None:
                 _collect(part, found)
         case Eventually(part) | Always(part):
             _collect(part, found)
-        case Then(first, second):
+        case Then(first, second) | Until(first, second) | At(first, second):
             _collect(first, found)
             _collect(second, found)
         case _:
@@ -220,4 +226,6 @@ def _holds(clause: Formula, light: Light, weather: Weather, road: RoadKind) -> b
     parts = [_holds(part, light, weather, road) for part in children(clause)]
     if isinstance(clause, Not):
         return not parts[0]
+    if isinstance(clause, Until):
+        return parts[1]
     return any(parts) if isinstance(clause, Or) else all(parts)

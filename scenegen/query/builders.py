@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scenegen.errors import QueryError, UnknownNameError
 from scenegen.query.atoms import Between, Compare, Does, Interval, KindIs, StaticIs
-from scenegen.query.expression import Always, Eventually, Then
+from scenegen.query.expression import Always, At, Eventually, Then, Until
 from scenegen.query.predicates import PREDICATES
 from scenegen.query.query import Query, join
 from scenegen.query.signals import SIGNALS
@@ -108,6 +108,14 @@ class Quantity:
             return self._per(other.name)
         return self._calculated("/", other)
 
+    def __rmul__(self, other: float) -> Quantity:
+        """Multiply a pure number with it."""
+        return _quantity(other)._calculated("*", self)
+
+    def __rtruediv__(self, other: float) -> Quantity:
+        """Divide a pure number by it."""
+        return _quantity(other)._calculated("/", self)
+
     def __neg__(self) -> Quantity:
         """Negate a number."""
         if not isinstance(self.term, Number):
@@ -181,7 +189,8 @@ def does(name: str, *roles: Role | str, **options: str) -> Query:
 
     Args:
         name: Name in PREDICATES.
-        *roles: The agents; strings after the last needed agent are option values.
+        *roles: The agents, an event's trailing ones may be left out; strings after them are
+            option values.
         **options: Options by name; a Python word takes an underscore, as in ``from_``.
 
     Returns:
@@ -190,7 +199,7 @@ def does(name: str, *roles: Role | str, **options: str) -> Query:
     if name not in PREDICATES:
         raise QueryError(UnknownNameError("event", name, PREDICATES).message)
     predicate = PREDICATES[name]
-    count = len(predicate.roles)
+    count = min(len(predicate.roles), max(1, sum(isinstance(role, Role) for role in roles)))
     agents = [_role(name, role) for role in roles[:count]]
     given = {option.rstrip("_"): value for option, value in options.items()}
     for value in roles[count:]:
@@ -238,6 +247,17 @@ def then(first: Query, second: Query, interval: tuple[Operand, Operand] | None =
     """Hold one after the other, the second within an interval after the first."""
     body = Then(first.body, second.body, _interval(interval))
     return Query(body, join(first.declared, second.declared))
+
+
+def until(first: Query, second: Query, interval: tuple[Operand, Operand] | None = None) -> Query:
+    """Hold from now on until the second does, within an interval from now."""
+    body = Until(first.body, second.body, _interval(interval))
+    return Query(body, join(first.declared, second.declared))
+
+
+def at(condition: Query, query: Query) -> Query:
+    """Hold at the instant at which a condition, which holds now, began to hold."""
+    return Query(At(condition.body, query.body), join(condition.declared, query.declared))
 
 
 def named(name: str) -> Query | Quantity | Callable[..., Query | Quantity | Role]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from scenegen.arrays import FloatArray
 from scenegen.query.atoms import Between, Compare
 from scenegen.query.expression import And, Formula, Not, clauses
 from scenegen.query.relax import Relaxation, smallest_relaxation
-from scenegen.query.search import best_assignment, free_roles
+from scenegen.query.search import best_assignment, free_roles, nearest_assignment
 from scenegen.query.semantics import Semantics
 from scenegen.query.terms import Number, SignalOf, Term
 from scenegen.query.trace import Trace
@@ -28,9 +29,10 @@ class ClauseExplanation:
         satisfied: Whether it holds at the instant nearest to satisfying the whole query.
         margin: Its margin at that instant.
         best_margin: Its largest margin at any instant.
-        best_time: Instant of the largest margin [s].
-        value: Value of its quantity at the best time, in `unit`; None for events, static
+        best_time: Instant of the best value [s], or of the largest margin if there is no value.
+        value: Value of its quantity at the nearest instant, in `unit`; None for events, static
             conditions and compound clauses, and where there is no value.
+        best_value: The value that comes nearest to what the clause asks, or exceeds it most.
         unit: The unit the query uses.
         agents: Agent index of each role of the clause.
     """
@@ -41,6 +43,7 @@ class ClauseExplanation:
     best_margin: float
     best_time: float
     value: float | None
+    best_value: float | None
     unit: str
     agents: dict[str, int]
 
@@ -53,7 +56,9 @@ class Explanation:
         query: Canonical text of the query.
         satisfied: Whether it is satisfied.
         margin: Its margin.
-        time: Instant nearest to satisfying it [s]; None if nobody can play the roles.
+        time: Instant nearest to satisfying it [s]: that of the largest margin, or, if a clause
+            is out of reach at all instants, that at which most of the clauses hold; None if
+            nobody can play the roles.
         witness: Agent index of each role at that instant.
         clauses: One entry per top-level clause; empty if nobody can play the roles.
         blame: Text of the clause with the least margin at that instant; None if satisfied.
@@ -79,11 +84,11 @@ class Explanation:
 
 def explain(formula: Formula, trace: Trace) -> Explanation:
     """Explain a formula on a scenario."""
-    best = best_assignment(formula, trace)
+    best = nearest_assignment(formula, trace)
     roles = free_roles(formula)
     satisfied = best.margin > 0
     rows: tuple[ClauseExplanation, ...] = ()
-    step = int(best.over_time.argmax())
+    step = best.step
     somebody = len(best.agents) == len(roles)
     if somebody:
         semantics = Semantics.of_cast(trace, roles, best.agents)
@@ -108,17 +113,20 @@ def _row(clause: Formula, semantics: Semantics, step: int) -> ClauseExplanation:
     roles = free_roles(clause)
     agents = dict(zip(semantics.roles, (int(a[0]) for a in semantics.agents), strict=True))
     shown = _shown(clause)
-    value, unit = None, ""
+    value = best_value = None
+    unit = ""
     if shown is not None:
         term, unit = shown
-        value = _at(semantics, term, best) / unit_of(unit)[1]
+        best = _best_step(clause, semantics, term, best)
+        value, best_value = (_at(semantics, term, t, unit) for t in (step, best))
     return ClauseExplanation(
         text=clause.text,
         satisfied=bool(margin[step] > 0),
         margin=rounded(float(margin[step])),
-        best_margin=rounded(float(margin[best])),
+        best_margin=rounded(float(margin.max())),
         best_time=float(semantics.trace.times[best]),
-        value=value if value is not None and np.isfinite(value) else None,
+        value=value,
+        best_value=best_value,
         unit=unit,
         agents={role: agents[role] for role in roles},
     )
@@ -139,10 +147,35 @@ def _shown(clause: Formula) -> tuple[Term, str] | None:
             return None
 
 
-def _at(semantics: Semantics, term: Term, step: int) -> float:
+def _best_step(clause: Formula, semantics: Semantics, term: Term, otherwise: int) -> int:
+    """Instant at which a comparison's quantity is most in its favour.
+
+    That is not where its margin is largest: that of a time to collision grows with the speed.
+    """
+    inner = clause.part if isinstance(clause, Not) else clause
+    if not isinstance(inner, Compare):
+        return otherwise
+    is_below = (inner.operator[0] == "<") is (inner.left == term)
+    if isinstance(clause, Not):
+        is_below = not is_below
+    shape = (semantics.trace.steps, *(len(a) for a in semantics.agents))
+    value = np.broadcast_to(semantics.value(term), shape).reshape(shape[0])
+    there = np.broadcast_to(semantics.known(term), shape).reshape(shape[0]) & np.isfinite(value)
+    if not there.any():
+        return otherwise
+    worst = math.inf if is_below else -math.inf
+    ranked = np.where(there, value, worst)
+    return int(ranked.argmin() if is_below else ranked.argmax())
+
+
+def _at(semantics: Semantics, term: Term, step: int, unit: str) -> float | None:
+    """Value of a term at an instant, None where it has none."""
     value: FloatArray = semantics.value(term)
     column = value.reshape(value.shape[0], -1)[:, 0]
-    return float(column[step if len(column) > 1 else 0])
+    found = float(column[step if len(column) > 1 else 0])
+    known = semantics.known(term)
+    there = bool(np.broadcast_to(known, (semantics.trace.steps, *known.shape[1:])).flat[step])
+    return found / unit_of(unit)[1] if there and math.isfinite(found) else None
 
 
 def _without(formula: Formula, trace: Trace) -> tuple[str, ...]:

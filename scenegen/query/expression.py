@@ -142,7 +142,48 @@ class Then:
         return f"{_wrapped(self.first, OR)} then{within} {_wrapped(self.second, OR)}"
 
 
-Formula = Atom | Not | And | Or | Eventually | Always | Then
+@dataclass(frozen=True, slots=True)
+class Until:
+    """One thing at all instants from now until, within an interval, another holds (strong until).
+
+    Attributes:
+        first: What holds from now on, up to the instant before `second`.
+        second: What holds then.
+        interval: When from now, None for any time.
+    """
+
+    first: Formula
+    second: Formula
+    interval: Interval | None = None
+
+    @property
+    def text(self) -> str:
+        """Canonical text."""
+        within = self.interval.text if self.interval else ""
+        return f"{_wrapped(self.first, OR)} until{within} {_wrapped(self.second, OR)}"
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A condition holds, and when it began to hold something else held.
+
+    What holds at the first instant of a scenario, or where an agent appears, begins there.
+
+    Attributes:
+        condition: What holds now.
+        part: What held at the instant at which it began.
+    """
+
+    condition: Formula
+    part: Formula
+
+    @property
+    def text(self) -> str:
+        """Canonical text."""
+        return f"at({self.condition.text},{self.part.text})"
+
+
+Formula = Atom | Not | And | Or | Eventually | Always | Then | Until | At
 """Anything that holds or does not."""
 
 
@@ -158,10 +199,23 @@ def children(formula: Formula) -> tuple[Formula, ...]:
             return parts
         case Not(part) | Eventually(part) | Always(part):
             return (part,)
-        case Then(first, second):
+        case Then(first, second) | Until(first, second) | At(first, second):
             return (first, second)
         case _:
             return ()
+
+
+def with_children(formula: Formula, parts: tuple[Formula, ...]) -> Formula:
+    """Give a formula of the same kind with other formulas directly inside."""
+    if isinstance(formula, And | Or):
+        return type(formula)(parts)
+    if isinstance(formula, Not):
+        return Not(parts[0])
+    if isinstance(formula, Eventually | Always):
+        return type(formula)(parts[0], formula.interval)
+    if isinstance(formula, Then | Until):
+        return type(formula)(parts[0], parts[1], formula.interval)
+    return At(parts[0], parts[1]) if isinstance(formula, At) else formula
 
 
 def atoms(formula: Formula) -> Iterator[Atom]:
@@ -204,5 +258,5 @@ def _flat(kind: type[And | Or], parts: tuple[Formula, ...]) -> tuple[Formula, ..
 
 def _wrapped(formula: Formula, least: int) -> str:
     """Text of a part, in parentheses where it binds less tightly than its place needs."""
-    binding = {Then: THEN, Or: OR, And: AND, Not: NOT}.get(type(formula), ATOM)
+    binding = {Then: THEN, Until: THEN, Or: OR, And: AND, Not: NOT}.get(type(formula), ATOM)
     return formula.text if binding >= least else f"({formula.text})"

@@ -11,7 +11,17 @@ from lark import Token, Tree
 
 from scenegen.errors import QueryError
 from scenegen.query.atoms import Between, Compare, Does, Interval, KindIs, StaticIs
-from scenegen.query.expression import Always, And, Eventually, Formula, Not, Or, Then
+from scenegen.query.expression import (
+    Always,
+    And,
+    At,
+    Eventually,
+    Formula,
+    Not,
+    Or,
+    Then,
+    Until,
+)
 from scenegen.query.messages import located, unknown
 from scenegen.query.predicates import PREDICATES
 from scenegen.query.signals import SIGNALS
@@ -21,7 +31,9 @@ from scenegen.query.units import UNITS, unknown_unit
 
 GRAMMAR = r"""
 start: then
-?then: or_ ("then" interval? then)?
+?then: or_
+     | or_ "then" interval? then -> then
+     | or_ "until" interval? then -> until
 ?or_: and_ ("or" and_)*
 ?and_: not_ ("and" not_)*
 ?not_: "not" not_ -> negation
@@ -40,6 +52,7 @@ start: then
         | "abs" "(" sum ")" -> absolute
         | "eventually" interval? "(" then ")" -> eventually
         | "always" interval? "(" then ")" -> always
+        | "at" "(" then "," then ")" -> at
         | "(" then ")"
 bound: SIGN? QUANTITY
 interval: "[" bound "," bound "]"
@@ -87,6 +100,21 @@ def parse_formula(text: str) -> Formula:
     if _deeper_than(tree, DEEPEST):
         raise QueryError(f"query: nested more than {DEEPEST} levels deep; split it")
     return _Builder(text).formula(tree.children[0])  # type: ignore[arg-type]
+
+
+def parse_number(text: str) -> Number:
+    """Read a number with its unit, such as ``1.5s`` or ``-6 m/s^2``.
+
+    Raises:
+        QueryError: It is no number, or its unit is unknown.
+    """
+    sign = "-" if str(text).strip().startswith("-") else ""
+    found = NUMBER.fullmatch(str(text).strip().lstrip("+-").strip())
+    if found is None:
+        raise QueryError(f"expected a number with a unit such as 1.5s, got {text!r}")
+    if found["unit"] not in UNITS:
+        raise QueryError(unknown_unit(found["unit"]))
+    return Number(float(f"{sign}{found['number']}"), found["unit"])
 
 
 @lru_cache(maxsize=1)
@@ -174,11 +202,28 @@ class _Builder:
         interval = self._interval_of(rest[0]) if len(rest) == 2 else None
         return Then(self.formula(first), self.formula(rest[-1]), interval)
 
+    def _until(self, _: Tree[Token], first: Tree[Token], *rest: Tree[Token]) -> Formula:
+        interval = self._interval_of(rest[0]) if len(rest) == 2 else None
+        return Until(self.formula(first), self.formula(rest[-1]), interval)
+
+    def _at(self, node: Tree[Token], condition: Tree[Token], part: Tree[Token]) -> Formula:
+        if _is_start(condition):
+            message = "start is the begin of the first event beside it; write at(cut_in(c), ...)"
+            raise self._error(message, condition)
+        return At(self.formula(condition), self.formula(part))
+
     def _or(self, _: Tree[Token], *parts: Tree[Token]) -> Formula:
         return Or(tuple(self.formula(part) for part in parts))
 
     def _and(self, _: Tree[Token], *parts: Tree[Token]) -> Formula:
-        return And(tuple(self.formula(part) for part in parts))
+        built: list[Formula] = []
+        for part in parts:
+            events = [clause for clause in built if isinstance(clause, Does)]
+            if part.data == "at" and _is_start(part.children[0]) and events:
+                built.append(At(events[0], self.formula(part.children[1])))  # type: ignore[arg-type]
+            else:
+                built.append(self.formula(part))
+        return And(tuple(built))
 
     def _negation(self, _: Tree[Token], part: Tree[Token]) -> Formula:
         return Not(self.formula(part))
@@ -290,11 +335,14 @@ class _Builder:
             raise self._error(unknown("event", name, known), name)
         predicate = PREDICATES[name]
         options: list[tuple[str, str]] = []
+        values = {v for given in predicate.options.values() for v in given}
         for argument in arguments:
             words = [str(token) for token in argument.children]
+            # Once somebody is named, the value of an option ends the roles.
+            is_value = bool(roles) and words[0] in values
             if len(words) == 2:
                 options.append((words[0], words[1]))
-            elif len(roles) < len(predicate.roles):
+            elif len(roles) < len(predicate.roles) and not is_value:
                 roles.append(words[0])
             else:
                 options.append((self._option_of(name, words[0], argument), words[0]))
@@ -312,6 +360,11 @@ class _Builder:
             )
             raise self._error(message, node)
         return found[0]
+
+
+def _is_start(node: Tree[Token] | Token) -> bool:
+    """Whether a node is the word ``start``."""
+    return isinstance(node, Tree) and node.data == "name" and node.children[0] == "start"
 
 
 def _usage(name: str) -> str:

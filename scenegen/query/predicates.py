@@ -14,6 +14,7 @@ import numpy as np
 
 from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.events import EVENTS, Event
+from scenegen.events.stop_lines import red_crossing
 from scenegen.events.windows import FAR, recently
 from scenegen.geometry.angles import unwrap_time, wrap_angle
 from scenegen.query.trace import Trace
@@ -43,6 +44,10 @@ SIGHT = 150.0
 """Distance along the ego's path up to which others are its leader, follower or in its path [m]."""
 CROSSING_SPEED, CROSSING_AHEAD, CROSSING_ASIDE = 0.5, 80.0, 8.0
 """Least lateral speed [m/s], and reach ahead and aside [m], of somebody crossing."""
+SINCE_RED = 5.0
+"""Time after the stop line during which a road user counts as running the red light [s]."""
+ACROSS = math.radians(45.0)
+"""Difference of heading, to either side of square, from which paths cross rather than run along."""
 OPPOSED = math.radians(135.0)
 """Difference of heading from which traffic is oncoming [rad]."""
 
@@ -200,6 +205,22 @@ def _collision(trace: Trace, indices: Indices, _: Mapping[str, str]) -> FloatArr
     return -pairs.separation(trace.states, indices[0], indices[1])
 
 
+def _red_light(trace: Trace, indices: Indices, _: Mapping[str, str]) -> FloatArray:
+    def margin(agent: int) -> FloatArray:
+        return recently(red_crossing(trace.tracks, agent), SINCE_RED)
+
+    if not trace.scenario.roadmap.signals:
+        return np.full((trace.steps, *indices[0].shape), -FAR)
+    return trace.table("red_light", indices, margin)
+
+
+def _crossing_paths(trace: Trace, indices: Indices, _: Mapping[str, str]) -> FloatArray:
+    yaw = trace.states.yaw
+    slant = np.abs(np.sin(yaw[:, indices[0]] - yaw[:, indices[1]])) - math.sin(ACROSS)
+    pet = trace.table("pet", indices, trace.encroachment)
+    return np.where(np.isfinite(pet), slant / 0.1, -FAR)
+
+
 def _near_miss(trace: Trace, indices: Indices, _: Mapping[str, str]) -> FloatArray:
     states, (i, j) = trace.states, indices
     soon = pairs.ttc_shortfall(states, i, j, NEAR_MISS_TTC)
@@ -292,6 +313,24 @@ MOTIONS: dict[str, Predicate] = {
         margin=_emerges,
         is_costly=True,
         options={"by": ("parked", "vehicle")},
+    ),
+    "red_light": Predicate(
+        doc=(
+            "a's front crossed the stop line of a signal that was red within the last"
+            f" {SINCE_RED:g} s."
+        ),
+        roles=("a",),
+        margin=_red_light,
+        is_costly=True,
+    ),
+    "crossing_paths": Predicate(
+        doc=(
+            "a and b cover a common place, at whatever times in the scenario, and head across"
+            " each other, at 45 to 135 deg."
+        ),
+        roles=("a", "b"),
+        margin=_crossing_paths,
+        is_costly=True,
     ),
     "collision": Predicate(
         doc="The boxes of a and b touch or overlap.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from scenegen.query.bounds import (
 )
 from scenegen.query.explain import Explanation, explain
 from scenegen.query.expression import And, Formula, Not, Or, children, clauses
+from scenegen.query.necessary import columns, necessary
 from scenegen.query.parser import parse_formula
 from scenegen.query.search import free_roles, margin_over_time
 from scenegen.query.trace import Trace
@@ -72,6 +74,11 @@ class Query:
         return digest(self.text)
 
     @property
+    def clauses(self) -> tuple[Query, ...]:
+        """Its top-level clauses, each as a query."""
+        return tuple(Query(clause) for clause in clauses(self.formula))
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """Roles that are bound to agents, without the ego, in order of appearance."""
         return free_roles(self.formula)
@@ -106,6 +113,20 @@ class Query:
         """
         static_demand(self.formula)
         return signal_bounds(self.formula)
+
+    def sql(self) -> str:
+        """Give an SQL condition on a catalog's features that every scenario it holds in meets.
+
+        Necessary, not sufficient: `scenegen.catalog.Catalog.search` decides the rest exactly.
+
+        >>> parse("night and ego.speed > 20m/s and cut_in(c)").sql()
+        "coalesce(light = 'night', TRUE) AND coalesce(ego_speed_max >= 19.999979, TRUE)"
+        """
+        return necessary(self.formula)
+
+    def sql_columns(self) -> frozenset[str]:
+        """Give the columns that `sql` reads."""
+        return columns(self.formula)
 
     def event_calls(self) -> tuple[EventCall, ...]:
         """Events and motions that the query asks to happen, in order."""
@@ -178,6 +199,20 @@ def parse(text: str) -> Query:
             shows where, and what was probably meant.
     """
     return Query(parse_formula(text))
+
+
+def all_of(queries: Sequence[Query]) -> Query:
+    """Join queries that all have to hold, for the same agents at the same instant.
+
+    Raises:
+        QueryError: There are none.
+    """
+    if not queries:
+        raise QueryError("all_of: expected at least one query, got none")
+    out = queries[0]
+    for query in queries[1:]:
+        out = out & query
+    return out
 
 
 def join(*declared: tuple[KindIs, ...]) -> tuple[KindIs, ...]:

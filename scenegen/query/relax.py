@@ -10,17 +10,7 @@ import numpy as np
 
 from scenegen.arrays import FloatArray
 from scenegen.query.atoms import Between, Compare
-from scenegen.query.expression import (
-    Always,
-    And,
-    Eventually,
-    Formula,
-    Not,
-    Or,
-    Then,
-    children,
-    clauses,
-)
+from scenegen.query.expression import And, At, Formula, Not, children, clauses, with_children
 from scenegen.query.search import best_assignment, free_roles, parts
 from scenegen.query.semantics import Semantics
 from scenegen.query.terms import EGO_ROLE, Number, Term
@@ -200,6 +190,9 @@ def _knobs(formula: Formula, holds: bool) -> Iterator[_Knob]:
             yield _Knob(formula, term, high, rising=True)
         case Not(part):
             yield from _knobs(part, not holds)
+        case At(_, part):
+            # A number of the condition moves the begin: neither way relaxes it for sure.
+            yield from _knobs(part, holds)
         case _:
             for child in children(formula):
                 yield from _knobs(child, holds)
@@ -209,14 +202,4 @@ def _replaced(formula: Formula, old: Formula, new: Formula) -> Formula:
     """Give the formula with one part exchanged."""
     if formula is old:
         return new
-    match formula:
-        case And(parts) | Or(parts):
-            return type(formula)(tuple(_replaced(part, old, new) for part in parts))
-        case Not(part):
-            return Not(_replaced(part, old, new))
-        case Eventually(part, interval) | Always(part, interval):
-            return type(formula)(_replaced(part, old, new), interval)
-        case Then(first, second, interval):
-            return Then(_replaced(first, old, new), _replaced(second, old, new), interval)
-        case _:
-            return formula
+    return with_children(formula, tuple(_replaced(child, old, new) for child in children(formula)))

@@ -37,11 +37,13 @@ class Best:
         margin: The largest margin over all assignments and instants.
         agents: Agent index of each role; empty if there is nobody to choose from.
         over_time: Margin of that assignment over time, shape (T,).
+        step: Number of the instant.
     """
 
     margin: float
     agents: tuple[int, ...]
     over_time: FloatArray
+    step: int = 0
 
 
 def free_roles(formula: Formula) -> tuple[str, ...]:
@@ -85,6 +87,55 @@ def best_assignment(formula: Formula, trace: Trace) -> Best:
     return better if better is not None and better.margin > best.margin else best
 
 
+def nearest_assignment(formula: Formula, trace: Trace) -> Best:
+    """Find who comes nearest to a formula, and when, also where a clause is out of reach.
+
+    As a rule that is the best assignment. If no margin is better than -FAR, because it is day and
+    the formula says night, say, it is where most top-level clauses hold; among equals, where the
+    least margin of those in reach is largest. Of each role only the FIRST_TRY agents that do best
+    by the clauses about them alone are looked at then.
+
+    Args:
+        formula: The formula.
+        trace: The scenario.
+
+    Returns:
+        The assignment and its instant.
+    """
+    best = best_assignment(formula, trace)
+    roles = free_roles(formula)
+    if best.margin > -FAR or (roles and not len(trace.others)):
+        return best
+    agents = []
+    for role in roles:
+        alone = tuple(c for c in clauses(formula) if set(roles_of(c)) <= {EGO_ROLE, role})
+        score = _reached(alone, Semantics(trace, (role,), (trace.others,)))
+        order = np.argsort(-score.max(axis=0), kind="stable")[:FIRST_TRY]
+        agents.append(trace.others[np.sort(order)])
+    found, highest = best, -math.inf
+    for part in parts(tuple(agents), trace.steps):
+        semantics = Semantics(trace, roles, part)
+        score = np.where(semantics.distinct(), _reached(clauses(formula), semantics), -math.inf)
+        place = np.unravel_index(int(score.argmax()), score.shape)
+        if score[place] > highest:
+            highest = float(score[place])
+            cast = tuple(int(a[k]) for a, k in zip(part, place[1:], strict=True))
+            over_time = np.full(trace.steps, best.margin)
+            found = Best(best.margin, cast, over_time, int(place[0]))
+    return found
+
+
+def _reached(parts_of: tuple[Formula, ...], semantics: Semantics) -> FloatArray:
+    """Number of clauses that hold, times 10 FAR, plus the least margin of those in reach."""
+    shape = (semantics.trace.steps, *(len(a) for a in semantics.agents))
+    count, least = np.zeros(shape), np.full(shape, FAR)
+    for clause in parts_of:
+        margin = semantics.margin(clause)
+        count += margin > 0
+        least = np.minimum(least, np.where(margin > -FAR, margin, FAR))
+    return 10 * FAR * count + least
+
+
 def margin_over_time(formula: Formula, trace: Trace) -> FloatArray:
     """Largest margin over all assignments at each instant, shape (T,)."""
     roles = free_roles(formula)
@@ -111,7 +162,8 @@ def _best_of(formula: Formula, trace: Trace, roles: tuple[str, ...], agents: Age
         place = np.unravel_index(column, margin.shape[1:])
         if best is None or largest > best.margin:
             cast = tuple(int(a[k]) for a, k in zip(part, place, strict=True))
-            best = Best(largest, cast, margin.reshape(len(margin), -1)[:, column].copy())
+            over_time = margin.reshape(len(margin), -1)[:, column].copy()
+            best = Best(largest, cast, over_time, int(over_time.argmax()))
     return best
 
 

@@ -17,13 +17,23 @@ import numpy as np
 from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.events.windows import FAR
 from scenegen.query.atoms import OPERATORS, Atom, Between, Compare, Does, Interval, KindIs, StaticIs
-from scenegen.query.expression import Always, And, Eventually, Formula, Not, Or, Then
-from scenegen.query.predicates import PREDICATES
+from scenegen.query.expression import (
+    Always,
+    And,
+    At,
+    Eventually,
+    Formula,
+    Not,
+    Or,
+    Then,
+    Until,
+)
 from scenegen.query.signals import SIGNALS
 from scenegen.query.statics import ROLE_KINDS, STATICS
 from scenegen.query.terms import EGO_ROLE, Absolute, Arithmetic, Number, SignalOf, Term
 from scenegen.query.trace import Trace
-from scenegen.query.windows import largest_ahead, offsets, smallest_ahead
+from scenegen.query.unnamed import happens
+from scenegen.query.windows import begins, largest_ahead, offsets, smallest_ahead, until
 from scenegen.scene import EGO
 
 EDGE = 1e-300
@@ -77,9 +87,8 @@ class Semantics:
             case Eventually(part, interval) | Always(part, interval):
                 all_of = isinstance(formula, Always) is holds
                 return self._window(self.margin(part, holds), interval, all_of)
-            case Then(first, second, interval):
-                later = self._later(self.margin(second, holds), interval, holds)
-                return _reduce([self.margin(first, holds), later], holds)
+            case Then() | Until() | At():
+                return self._ordered(formula, holds)
             case _:
                 key = (formula, holds)
                 if key not in self._atoms:
@@ -130,6 +139,16 @@ class Semantics:
         pick = smallest_ahead if all_of else largest_ahead
         return pick(self._full(margin), first, last)
 
+    def _ordered(self, formula: Then | Until | At, holds: bool) -> FloatArray:
+        match formula:
+            case Then(first, second, interval):
+                later = self._later(self.margin(second, holds), interval, holds)
+                return _reduce([self.margin(first, holds), later], holds)
+            case Until(first, second, interval):
+                return self._until(first, second, interval, holds)
+            case At(condition, part):
+                return self._since_begin(condition, part, holds)
+
     def _later(self, margin: FloatArray, interval: Interval | None, holds: bool) -> FloatArray:
         """Margin of holding strictly later, or of never doing so."""
         pick = largest_ahead if holds else smallest_ahead
@@ -137,6 +156,30 @@ class Semantics:
             return pick(self._full(margin), 1, self.trace.steps, -FAR if holds else FAR)
         first, last = offsets(interval, self.trace.step)
         return pick(self._full(margin), max(first, 1), last)
+
+    def _until(
+        self, first: Formula, second: Formula, interval: Interval | None, holds: bool
+    ) -> FloatArray:
+        """Margin of `first` up to the instant before `second`, or of the negation."""
+        sign = 1.0 if holds else -1.0
+        shape = np.broadcast_shapes(*(self.margin(part).shape for part in (first, second)))
+        shape = (self.trace.steps, *shape[1:])
+        # A negation is the same calculation on negated margins with its own unknowns.
+        meanwhile, then = (
+            np.broadcast_to(sign * self.margin(part, holds), shape) for part in (first, second)
+        )
+        ends = (0, self.trace.steps) if interval is None else offsets(interval, self.trace.step)
+        beyond = -FAR if interval is None else -sign * FAR
+        return sign * until(meanwhile, then, *ends, beyond)
+
+    def _since_begin(self, condition: Formula, part: Formula, holds: bool) -> FloatArray:
+        """Margin of a condition and of what held when it began, or of the negation."""
+        now, held = self._full(self.margin(condition)), self._full(self.margin(part, holds))
+        shape = np.broadcast_shapes(now.shape, held.shape)
+        now, held = np.broadcast_to(now, shape), np.broadcast_to(held, shape)
+        then = np.take_along_axis(held, begins(now > 0), axis=0)
+        margin = self._full(self.margin(condition, holds))
+        return np.where(now > 0, _reduce([margin, then], holds), margin)
 
     def _full(self, margin: FloatArray) -> FloatArray:
         """Repeat what is the same at all instants."""
@@ -152,9 +195,8 @@ class Semantics:
             case KindIs(name, role):
                 fits = ROLE_KINDS[name].holds(self.trace)[self.indices([role])[0]]
                 return np.where(fits == holds, FAR, -FAR)[None]
-            case Does(name, roles, options):
-                index = self.indices(roles)
-                raw = PREDICATES[name].margin(self.trace, index, dict(options))
+            case Does(_, roles):
+                raw = happens(atom, self.trace, self.indices(roles))
                 return self._known(raw if holds else -raw, roles, inclusive=not holds)
             case Compare(left, operator, right):
                 return self._compare(left, operator if holds else OPERATORS[operator], right)

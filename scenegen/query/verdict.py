@@ -63,7 +63,7 @@ def judge(formula: Formula, trace: Trace) -> Verdict:
     best = best_assignment(formula, trace)
     roles = free_roles(formula)
     somebody = len(best.agents) == len(roles)
-    step = int(best.over_time.argmax())
+    step = best.step
     return Verdict(
         satisfied=best.margin > 0,
         margin=rounded(best.margin),

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from scenegen.arrays import FloatArray
+from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.events.windows import FAR
 from scenegen.query.atoms import Interval
 
@@ -57,3 +57,41 @@ def smallest_ahead(margin: FloatArray, first: int, last: int, beyond: float = -F
     if first > last:
         return np.full(margin.shape, beyond)
     return -largest_ahead(-margin, first, last, -beyond)
+
+
+def until(
+    meanwhile: FloatArray, then: FloatArray, first: int, last: int, beyond: float
+) -> FloatArray:
+    """Largest, over the instants of a window ahead, of `then` there and `meanwhile` before it.
+
+    Args:
+        meanwhile: Values over time, shape (T, ...).
+        then: Values over time, the same shape.
+        first: First step of the window, >= 0.
+        last: Last step of the window.
+        beyond: Value that both are assumed to have after the end.
+
+    Returns:
+        For each instant t the maximum over k in first..last of
+        ``min(then[t + k], meanwhile[t], ..., meanwhile[t + k - 1])``, shape (T, ...).
+    """
+    if first > last:
+        return np.full(then.shape, beyond)
+    steps = len(then)
+    first, span = min(first, steps), min(last, steps)
+    padding = np.full((span, *then.shape[1:]), beyond)
+    later = np.concatenate([then, padding])
+    passed = np.concatenate([meanwhile, padding])
+    best, least = np.full(then.shape, -FAR), np.full(then.shape, FAR)
+    for k in range(span + 1):
+        if k >= first:
+            best = np.maximum(best, np.minimum(later[k : k + steps], least))
+        least = np.minimum(least, passed[k : k + steps])
+    return best
+
+
+def begins(holds: BoolArray) -> IntArray:
+    """First instant of the run of True that each instant is in, itself outside, shape (T, ...)."""
+    steps = np.arange(len(holds)).reshape(-1, *(1 for _ in holds.shape[1:]))
+    runs_on = holds & np.concatenate([np.zeros_like(holds[:1]), holds[:-1]])
+    return np.maximum.accumulate(np.where(runs_on, 0, steps), axis=0)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from scenegen.query.atoms import Between, Compare, Does, Interval, KindIs, StaticIs
-from scenegen.query.expression import Always, And, Eventually, Formula, Not, Or, Then
+from scenegen.query.expression import (
+    Always,
+    And,
+    At,
+    Eventually,
+    Formula,
+    Not,
+    Or,
+    Then,
+    Until,
+)
 from scenegen.query.predicates import PREDICATES
 from scenegen.query.signals import SIGNALS
 from scenegen.query.statics import ROLE_KINDS, STATICS
@@ -77,7 +87,9 @@ def actions(draw: st.DrawFn) -> Formula:
     name = draw(st.sampled_from(sorted(PREDICATES)))
     predicate = PREDICATES[name]
     known = ROLES[1:] if predicate.family else ROLES
-    roles = tuple(draw(st.permutations(known)))[: len(predicate.roles)]
+    fewest = 1 if predicate.family else len(predicate.roles)
+    named = draw(st.integers(fewest, len(predicate.roles)))
+    roles = tuple(draw(st.permutations(known)))[:named]
     options = [
         (option, draw(st.sampled_from(values)))
         for option, values in predicate.options.items()
@@ -113,6 +125,8 @@ def _larger(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
         | st.builds(Eventually, inner, within)
         | st.builds(Always, inner, within)
         | st.builds(Then, inner, inner, within)
+        | st.builds(Until, inner, inner, within)
+        | st.builds(At, inner, inner)
     )
 
 

@@ -9,6 +9,7 @@ from scenegen.errors import QueryError
 from scenegen.query import (
     agent,
     always,
+    at,
     deg,
     ego,
     eventually,
@@ -21,6 +22,7 @@ from scenegen.query import (
     percent,
     s,
     then,
+    until,
 )
 
 c, p, r = agent("c"), agent("p"), agent("r")
@@ -52,6 +54,18 @@ c, p, r = agent("c"), agent("p"), agent("r")
         (
             then(language.lead(c), c.accel < -5 * m / s**2, (0 * s, 2 * s)),
             "lead(c) then[0s,2s] c.accel < -5m/s^2",
+        ),
+        (
+            until(language.night, ego.speed > 20 * m / s, (0 * s, 2 * s)),
+            "night until[0s,2s] ego.speed > 20m/s",
+        ),
+        (
+            at(language.intrusion(ego, c) > 0.3 * m, language.ttc(ego, c) < 2 * s),
+            "at(intrusion(ego,c) > 0.3m, ttc(ego,c) < 2s)",
+        ),
+        (
+            language.red_light(r) & language.crossing_paths(ego, r),
+            "red_light(r) and crossing_paths(ego,r)",
         ),
         (
             language.ttc(ego, c) < language.closing(ego, c) / (12 * m / s**2) + 0.35 * s,

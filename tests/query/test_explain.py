@@ -107,3 +107,40 @@ def test_an_explanation_is_plain_json() -> None:
 
     assert data["query"] == found.query
     assert len(data["clauses"]) == 3
+
+
+def test_the_nearest_instant_is_told_even_where_one_clause_is_out_of_reach() -> None:
+    """By day a query for night is nearest where its other clauses hold, not at the begin."""
+    scenario = cut_in_world()
+    moving = parse("cut_in(c) and ttc(ego,c) < 1.5s")
+
+    by_day = parse("night and cut_in(c) and ttc(ego,c) < 1.5s").explain(scenario)
+
+    assert not by_day.satisfied
+    assert by_day.blame == "night"
+    assert by_day.witness == moving.evaluate(scenario).witness
+    assert [clause.satisfied for clause in by_day.clauses] == [False, True, True]
+    assert by_day.without == ("night",)
+
+
+def test_value_and_margin_are_of_the_same_instant() -> None:
+    """The value shown beside a margin is the one it comes from, the best is apart."""
+    scenario = cut_in_world()
+
+    found = parse("night and cut_in(c) and ttc(ego,c) < 1.5s").explain(scenario)
+
+    ttc = found.clauses[2]
+    assert ttc.value is not None
+    assert ttc.best_value is not None
+    assert ttc.best_value <= ttc.value
+    assert (ttc.value < 1.5) is ttc.satisfied
+    again = parse("ttc(ego,c) < 1.5s").explain(scenario).clauses[0]
+    assert again.value == again.best_value
+    assert again.best_time == ttc.best_time
+
+
+def test_two_roles_are_told_apart_where_a_clause_is_out_of_reach() -> None:
+    """Each role goes to the agent that fits it."""
+    found = parse("fog and stopped(o) and cut_in(c)").explain(cut_in_world())
+
+    assert found.witness == {"o": 2, "c": 1}

@@ -92,6 +92,7 @@ def test_more_precisely_deep_nesting_is_named() -> None:
         ("nigth", (0, 5), "Did you mean 'night'"),
         ("night rain", (6, 10), "'and'"),
         ("night and", (9, 10), "ends too early"),
+        ("night and at(start, rain)", (13, 18), "first event beside it"),
         ("cut_in(c, rihgt)", (10, 15), "Did you mean 'right'"),
         ("night @ rain", (6, 7), "unexpected character"),
         ("ego.speed in [3m/s, 2m/s]", (13, 25), "from low to high"),
@@ -140,6 +141,8 @@ def test_the_caret_shows_the_line_it_is_on() -> None:
         ("eventually(night) then[0,10s] fog", "night then[0,10s] fog"),
         ("ego.speed > .5g * 2s", "ego.speed > 0.5g * 2s"),
         ("friction < 50%", "friction < 50%"),
+        ("night until[0s, 2s] (rain or fog)", "night until[0s,2s] rain or fog"),
+        ("cut_in(c) and at(start, night)", "cut_in(c) and at(cut_in(c),night)"),
     ],
 )
 def test_many_ways_of_writing_have_one_canonical_text(text: str, canonical: str) -> None:
@@ -163,8 +166,8 @@ def test_only_text_is_parsed(wrong: object) -> None:
 
 
 ACCEPTANCE = {
-    "Q1": "cut_in(c) and intrusion(ego,c) > 0.3m"
-    " and ttc(ego,c) < closing(ego,c)/(2*6m/s^2) + 0.35s and ego.speed <= 60km/h",
+    "Q1": "cut_in(c) and at(intrusion(ego,c) > 0.3m,"
+    " ttc(ego,c) < closing(ego,c)/(2*6m/s^2) + 0.35s) and ego.speed <= 60km/h",
     "Q2": "night and rain and eventually(cut_in(c,right) and ttc(ego,c) < 1.5s and ego.speed >"
     " 20m/s) then[0,10s] (occluded(p) and emerges(p) and ttc(ego,p) < 2s)",
     "Q3": "highway and lead(l) and cut_out(l) then[0,2s] (stopped(o) and in_path(o)"
@@ -181,8 +184,10 @@ ACCEPTANCE = {
     " and ego.speed in [10km/h,20km/h]",
     "Q9": "cyclist(b) and crossing(b, from=near) and occluded(b) and b.speed in [9km/h,11km/h]"
     " and ttc(ego,b) < 3s",
-    "Q11": "ego.lane_change(left) and rear(r) and closing(r,ego) > 8m/s and ttc(r,ego) < 3s"
-    " and drac(r,ego) > 3.4m/s^2",
+    "Q10": "intersection and red_light(t) and crossing_paths(ego,t) and pet(ego,t) < 1s"
+    " and t.speed > 10m/s",
+    "Q11": "ego.lane_change(left) and rear(r) and at(start, closing(r,ego) > 8m/s"
+    " and ttc(r,ego) < 3s) and drac(r,ego) > 3.4m/s^2",
     "Q12": "(rain or fog) and visible_fraction(l) < 0.5 and stopped(l) and ego.speed > 80km/h"
     " and always[0,2s](ego.accel > -2m/s^2) and ttc(ego,l) < 2.5s",
 }

@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 
 from scenegen.query import Query, Trace, parse
 from scenegen.query.atoms import Between, Compare, Does, Interval, KindIs, StaticIs
-from scenegen.query.expression import Always, And, Eventually, Formula, Not, Or, Then, atoms
+from scenegen.query.expression import (
+    Always,
+    And,
+    At,
+    Eventually,
+    Formula,
+    Not,
+    Or,
+    Then,
+    Until,
+    atoms,
+)
 from scenegen.query.predicates import PREDICATES
 from scenegen.query.semantics import Semantics
 from scenegen.query.signals import SIGNALS
@@ -63,6 +74,14 @@ class Reference:
             case Then(first, second, interval):
                 later = self.later(second, interval, t)
                 return both([self.truth(first, t), either(later)])
+            case Until(first, second, interval):
+                return either(self.until(first, second, interval, t))
+            case At(condition, part):
+                begin = t
+                while begin and self.truth(condition, t) and self.truth(condition, begin - 1):
+                    begin -= 1
+                now = self.truth(condition, t)
+                return both([now, self.truth(part, begin)]) if now else now
             case _:
                 return self.atom(formula, t)
 
@@ -87,6 +106,16 @@ class Reference:
             return [self.truth(part, k) for k in range(t + 1, self.trace.steps)]
         return [self.at(part, t + k) for k in self.steps(interval) if k > 0] or [None]
 
+    def until(
+        self, first: Formula, second: Formula, interval: Interval | None, t: int
+    ) -> list[bool | None]:
+        """Truth, for each instant of a window, of `second` there and `first` before."""
+        steps = range(self.trace.steps - t) if interval is None else self.steps(interval)
+        return [
+            both([self.at(second, t + k), *(self.at(first, t + j) for j in range(k))])
+            for k in steps
+        ] or [None]
+
     def atom(self, atom: Formula, t: int) -> bool | None:  # noqa: PLR0911 - one per kind
         """Truth of an atom, comparing its values directly."""
         if isinstance(atom, StaticIs):
@@ -98,9 +127,7 @@ class Reference:
             return None
         if isinstance(atom, Does):
             if atom not in self.events:
-                index = [np.array([self.cast[role]]) for role in atom.roles]
-                margin = PREDICATES[atom.name].margin(self.trace, index, dict(atom.options))
-                self.events[atom] = margin[:, 0]
+                self.events[atom] = self.happens(atom)
             return bool(self.events[atom][t] > 0)
         assert isinstance(atom, Compare | Between)
         term = atom.term if isinstance(atom, Between) else atom.left
@@ -117,6 +144,18 @@ class Reference:
             ">": left > right,
             ">=": left >= right,
         }[atom.operator]
+
+    def happens(self, atom: Does) -> np.ndarray:
+        """Margin of an event, the best over everybody whom it leaves unnamed."""
+        named = [self.cast[role] for role in atom.roles]
+        others = [k for k in self.trace.others.tolist() if k not in named]
+        best = np.full(self.trace.steps, -np.inf)
+        for rest in permutations(others, atom.unnamed):
+            index = [np.array([k]) for k in (*named, *rest)]
+            margin = PREDICATES[atom.name].margin(self.trace, index, dict(atom.options))[:, 0]
+            there = self.trace.states.valid[:, list(rest)].all(axis=1)
+            best = np.maximum(best, np.where(there, margin, -np.inf))
+        return best
 
 
 def pick(value: np.ndarray, t: int) -> float:
