@@ -22,7 +22,7 @@ QUERIES = (
 
 def run(*, smoke: bool) -> Report:
     """Generate each query with and without sensors."""
-    count = 1 if smoke else 8
+    count = 1 if smoke else 4
     queries = QUERIES[:1] if smoke else QUERIES
     with tempfile.TemporaryDirectory() as folder:
         _generate(Path(folder) / "warm.zarr", queries[0], 1, "front")
