@@ -183,7 +183,7 @@ def _notes() -> list[str]:
         " rounds.",
         f"Ours: query {QUERY!r}, 16 verified episodes, {AGENTS} slots. A step contains: action,"
         " bicycle model, IDM and MOBIL for all who are not driven, leader, gap, TTC, box collisions"
-        " and road checks at 20 Hz, reward, end, info, automatic resets, and the compact"
+        " at 20 Hz and road checks at 10 Hz, reward, end, info, automatic resets, and the compact"
         " observation (384 numbers) of every driven vehicle.",
         f"Driven and observed {AGENTS}: all vehicles obey actions, all are observed and rewarded;"
         " no driver model runs. Driven and observed 1: the drivers of the others are simulated and"
