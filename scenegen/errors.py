@@ -8,6 +8,7 @@ ScenegenError
   MapError             a map or recorded scene is damaged, missing or unsupported
   CheckpointError      a checkpoint is damaged, or made for another model
   RecordingError       a recording is incomplete, damaged, or of an unknown schema version
+  EstimateError        a rate cannot be told from the scenes at hand
   StorageError         a dataset could not be written: disk full, no permission (also an OSError)
 """
 
@@ -60,6 +61,10 @@ class CheckpointError(ScenegenError):
 
 class RecordingError(ScenegenError):
     """A recording is incomplete, damaged, or of an unknown schema version."""
+
+
+class EstimateError(ScenegenError):
+    """A rate cannot be told from the scenes at hand: their weights are too uneven, or too few."""
 
 
 class StorageError(ScenegenError, OSError):

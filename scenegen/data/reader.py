@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from scenegen.data.schema import field_path, offsets_path
 from scenegen.data.shards import OpenShard, ShardArray, shard_cache
 from scenegen.data.verify import Damage, find_damage
 from scenegen.errors import RecordingError, UnknownNameError
-from scenegen.scene import ArraySpec, RoadMap, Scenario
+from scenegen.scene import AgentStates, ArraySpec, RoadMap, Scenario
 
 PACKS_IN_MEMORY = 256
 """Packs whose metadata and offsets a dataset keeps in memory."""
@@ -173,6 +174,35 @@ class Dataset:
         road = self._road(p, int(pack.offsets("tracks/map_index")[k]))
         return read_scenario(arrays, agents, road, document)
 
+    def states(self, recordings: Sequence[int]) -> list[AgentStates]:
+        """Read the states of several recordings at once, without road and provenance.
+
+        Args:
+            recordings: Their indices.
+
+        Returns:
+            States of each, leading shape (T, N).
+
+        Raises:
+            RecordingError: One is damaged.
+        """
+        found: dict[int, AgentStates] = {}
+        for p, wanted in _by_pack(self._places, recordings).items():
+            pack = self._pack(p)
+            edges, agents = pack.offsets("tracks/state_offsets"), pack.offsets("tracks/agent_count")
+            rows = pack.array("tracks/valid").chunk_rows
+            for run in _runs(edges, wanted, rows):
+                first, last = int(edges[run[0][1]]), int(edges[run[-1][1] + 1])
+                names = [f.name for f in fields(AgentStates)]
+                arrays = {n: pack.array(f"tracks/{n}").read(first, last) for n in names}
+                for number, k in run:
+                    part = slice(int(edges[k]) - first, int(edges[k + 1]) - first)
+                    shape = (-1, int(agents[k]))
+                    found[number] = AgentStates(
+                        **{n: a[part].reshape(*shape, *a.shape[1:]) for n, a in arrays.items()}
+                    )
+        return [found[number] for number in recordings]
+
     def frame_count(self, recording: str | int) -> int:
         """Count the frames of a recording."""
         p, k = self._place(recording)
@@ -308,6 +338,30 @@ class Dataset:
     def _open_road(self, number: int, index: int) -> RoadMap:
         pack = self._pack(number)
         return read_road(pack.roads(), index, pack.document("map", index))
+
+
+def _by_pack(
+    places: Sequence[tuple[int, int]], recordings: Sequence[int]
+) -> dict[int, list[tuple[int, int]]]:
+    """Pairs of a recording's index and its number within its pack, in order, of each pack."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for number in sorted(set(recordings)):
+        p, k = places[number]
+        found.setdefault(p, []).append((number, k))
+    return found
+
+
+def _runs(
+    edges: IntArray, wanted: Sequence[tuple[int, int]], rows: int
+) -> Iterator[list[tuple[int, int]]]:
+    """Split recordings of a pack so that no chunk of states is decoded in two runs."""
+    run = [wanted[0]]
+    for one in wanted[1:]:
+        if edges[one[1]] // rows > (edges[run[-1][1] + 1] - 1) // rows:
+            yield run
+            run = []
+        run.append(one)
+    yield run
 
 
 def _reopen(path: str, packs: Sequence[str]) -> Dataset:

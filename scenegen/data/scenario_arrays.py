@@ -95,6 +95,7 @@ def scenario_document(scenario: Scenario) -> dict[str, Any]:
         "conditions": scenario.conditions.to_json(),
         "provenance": scenario.provenance.to_json(),
         "roles": dict(scenario.roles),
+        "sirens": list(scenario.sirens),
     }
 
 
@@ -128,6 +129,8 @@ def read_scenario(
         times=times,
         provenance=Provenance.from_json(document["provenance"]),
         roles=dict(document["roles"]),
+        # Recordings made before there were sirens have none.
+        sirens=tuple(document.get("sirens", ())),
     )
 
 

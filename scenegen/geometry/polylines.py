@@ -17,8 +17,10 @@ def arc_length(points: FloatArray) -> FloatArray:
         Arc lengths [m], shape (P,), starting at 0.
     """
     check_shape("points", points, "P", 2)
-    steps = np.hypot(*np.diff(points, axis=0).T)
-    return np.concatenate([[0.0], np.cumsum(steps)])
+    step = points[1:] - points[:-1]
+    along = np.zeros(len(points))
+    along[1:] = np.cumsum(np.hypot(step[:, 0], step[:, 1]))
+    return along
 
 
 def resample(points: FloatArray, spacing: float) -> FloatArray:
@@ -114,6 +116,7 @@ def project(points: FloatArray, queries: FloatArray) -> tuple[FloatArray, FloatA
 
 def _segment(grid: FloatArray, along: FloatArray) -> tuple[np.ndarray, FloatArray]:
     along = np.asarray(along, dtype=np.float64)
-    index = np.clip(np.searchsorted(grid, along, side="right") - 1, 0, len(grid) - 2)
+    found = np.searchsorted(grid, along, side="right") - 1
+    index = np.minimum(np.maximum(found, 0), len(grid) - 2)  # np.clip is slow for few numbers
     width = np.maximum(grid[index + 1] - grid[index], 1e-9)
     return index, (along - grid[index]) / width

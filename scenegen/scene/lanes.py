@@ -14,6 +14,8 @@ from scenegen.scene.roadmap import NO_LANE, RoadMap
 
 REACH = 6.0
 """A place farther than this from every centreline is on no lane [m]."""
+BLOCK, SLACK = 16, 1e-6
+"""Segments that are passed over together where they are out of reach, and the slack of that [m]."""
 AGAINST = 3.0
 """Distance that a heading against the lane costs when lanes overlap [m per radian]."""
 
@@ -51,7 +53,7 @@ def locate(roadmap: RoadMap, position: FloatArray, yaw: FloatArray) -> LanePlace
     segments = _traffic_segments(roadmap)
     points = np.ascontiguousarray(position, np.float64).reshape(-1, 2)
     heading = np.ascontiguousarray(yaw, np.float64).reshape(-1)
-    index, along, offset = _nearest(segments, points, heading)
+    index, along, offset = _nearest(segments, _blocks(roadmap), points, heading)
     found = index >= 0
     row = segments[np.maximum(index, 0)]
     lane = np.where(found, row[:, 5].astype(np.int64), NO_LANE)
@@ -82,30 +84,49 @@ def _traffic_segments(roadmap: RoadMap) -> FloatArray:
     return np.concatenate(rows) if rows else np.zeros((0, 8))
 
 
+@lru_cache(maxsize=64)
+def _blocks(roadmap: RoadMap) -> FloatArray:
+    """Rows first, last + 1, and the x and y within reach, of BLOCK traffic segments each."""
+    segments = _traffic_segments(roadmap)
+    first = np.arange(0, len(segments), BLOCK)
+    if not len(first):
+        return np.zeros((0, 6))
+    begin, end = segments[:, :2], segments[:, :2] + segments[:, 2:4] * segments[:, 4:5]
+    low = np.minimum.reduceat(np.minimum(begin, end), first) - REACH - SLACK
+    high = np.maximum.reduceat(np.maximum(begin, end), first) + REACH + SLACK
+    last = np.minimum(first + BLOCK, len(segments))
+    return np.stack([first, last, low[:, 0], high[:, 0], low[:, 1], high[:, 1]], -1)
+
+
 @nb.njit(cache=True)
-def _nearest(segments, points, heading):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _nearest(segments, blocks, points, heading):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     count = len(points)
     index = np.full(count, -1, np.int64)
     along, offset = np.zeros(count), np.zeros(count)
     for i in range(count):
         best = np.inf
         cos, sin = np.cos(heading[i]), np.sin(heading[i])
-        for k in range(len(segments)):
-            dx, dy = points[i, 0] - segments[k, 0], points[i, 1] - segments[k, 1]
-            ux, uy, length = segments[k, 2], segments[k, 3], segments[k, 4]
-            forward = dx * ux + dy * uy
-            beyond = max(0.0, -forward, forward - length)
-            if beyond > REACH:
+        for b in range(len(blocks)):
+            if not blocks[b, 2] <= points[i, 0] <= blocks[b, 3]:
                 continue
-            side = ux * dy - uy * dx
-            distance = np.sqrt(side * side + beyond * beyond)
-            if distance > REACH:
+            if not blocks[b, 4] <= points[i, 1] <= blocks[b, 5]:
                 continue
-            turn = np.arccos(min(1.0, max(-1.0, ux * cos + uy * sin)))
-            cost = distance + AGAINST * turn
-            if cost < best:
-                best = cost
-                index[i] = k
-                along[i] = segments[k, 6] + min(max(forward, 0.0), length)
-                offset[i] = side
+            for k in range(int(blocks[b, 0]), int(blocks[b, 1])):
+                dx, dy = points[i, 0] - segments[k, 0], points[i, 1] - segments[k, 1]
+                ux, uy, length = segments[k, 2], segments[k, 3], segments[k, 4]
+                forward = dx * ux + dy * uy
+                beyond = max(0.0, -forward, forward - length)
+                if beyond > REACH:
+                    continue
+                side = ux * dy - uy * dx
+                distance = np.sqrt(side * side + beyond * beyond)
+                if distance > REACH:
+                    continue
+                turn = np.arccos(min(1.0, max(-1.0, ux * cos + uy * sin)))
+                cost = distance + AGAINST * turn
+                if cost < best:
+                    best = cost
+                    index[i] = k
+                    along[i] = segments[k, 6] + min(max(forward, 0.0), length)
+                    offset[i] = side
     return index, along, offset

@@ -45,6 +45,8 @@ class Ignores(IntFlag):
     PRIORITY = 2
     LEADERS = 4
     SPEED_LIMIT = 8
+    SIREN = 16
+    """Drives with blue light and siren: drivers ahead in its lane change lanes to let it pass."""
 
 
 class ManeuverKind(IntEnum):
@@ -61,6 +63,14 @@ class ManeuverKind(IntEnum):
     c = acceleration [m/s^2], d = distance after which it stops [m] (inf: never)."""
     RESUME = 4
     """Hand over to REACTIVE control on the route."""
+    REVERSE = 5
+    """Drive backwards, also without a road, and stand then: a = speed [m/s, positive],
+    b = acceleration [m/s^2], c = curvature [1/m, positive: steered to the left, the tail swings
+    to its left], d = distance after which it stops [m]."""
+    SWING = 6
+    """Turn about a hinge in the middle of the front end of the box, as a car door does:
+    a = angle [rad, left positive], b = angular speed [rad/s]. The only motion of STATIC agents;
+    their speed stays 0."""
 
 
 class TriggerKind(IntEnum):

@@ -81,6 +81,7 @@ class Lane:
         in_junction: Whether the lane crosses a junction.
         yields: Whether traffic must give way before entering (minor road, roundabout entry).
         turn: Direction through a junction: +1 left, -1 right, 0 straight or no junction.
+        length: Length along the centreline [m]; follows from it.
     """
 
     centerline: FloatArray
@@ -96,6 +97,7 @@ class Lane:
     in_junction: bool = False
     yields: bool = False
     turn: int = 0
+    length: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check shapes and that the lane has a length."""
@@ -105,11 +107,8 @@ class Lane:
             raise MapError(f"lane: expected >= 2 finite points, got {self.centerline.tolist()[:4]}")
         if (self.width < 0).any():
             raise MapError(f"lane: expected widths >= 0 m, got {float(self.width.min())}")
-
-    @property
-    def length(self) -> float:
-        """Length along the centreline [m]."""
-        return float(polylines.arc_length(self.centerline)[-1])
+        # Asked for so often that computing it each time took a tenth of composing a scene.
+        object.__setattr__(self, "length", float(polylines.arc_length(self.centerline)[-1]))
 
     @property
     def left_bound(self) -> FloatArray:

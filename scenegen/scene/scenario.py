@@ -86,6 +86,7 @@ class Scenario:
         times: Time since the begin [s], shape (T,), STEP apart.
         roles: Agent index of each role of the event, for example {"c": 3}.
         provenance: Where it came from.
+        sirens: Indices of the agents that drive with blue light and siren throughout.
     """
 
     roadmap: RoadMap
@@ -94,6 +95,7 @@ class Scenario:
     times: FloatArray
     provenance: Provenance
     roles: dict[str, int] = field(default_factory=dict)
+    sirens: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that states and times agree."""

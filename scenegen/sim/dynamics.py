@@ -16,13 +16,17 @@ import numpy as np
 from scenegen.sim.compiled import kernel
 from scenegen.sim.fields import (
     ACCELERATION,
+    COMMAND,
+    COMMAND_RATE,
     COS,
+    HALF_LENGTH,
     MID_COS,
     MID_SIN,
     MID_X,
     MID_Y,
     SIN,
     SPEED,
+    WALKED,
     YAW,
     YAW_RATE,
     X,
@@ -167,6 +171,30 @@ def stay(f, i):
     f[SPEED, i] = 0.0
     f[ACCELERATION, i] = 0.0
     f[YAW_RATE, i] = 0.0
+
+
+@kernel
+def swing(f, i):
+    """Turn a box about the middle of its front end for DT, up to the angle commanded."""
+    left = float(f[COMMAND, i]) - float(f[WALKED, i])
+    most = float(f[COMMAND_RATE, i]) * DT
+    turn = max(-most, min(left, most))
+    half, yaw = float(f[HALF_LENGTH, i]), float(f[YAW, i])
+    x, y = f[X, i] + half * f[COS, i], f[Y, i] + half * f[SIN, i]
+    cos, sin = math.cos(yaw + 0.5 * turn), math.sin(yaw + 0.5 * turn)
+    f[MID_X, i], f[MID_Y, i], f[MID_COS, i], f[MID_SIN, i] = (
+        x - half * cos,
+        y - half * sin,
+        cos,
+        sin,
+    )
+    yaw = wrap(yaw + turn)
+    cos, sin = math.cos(yaw), math.sin(yaw)
+    f[X, i], f[Y, i], f[YAW, i] = x - half * cos, y - half * sin, yaw
+    f[COS, i], f[SIN, i] = cos, sin
+    f[SPEED, i], f[ACCELERATION, i] = 0.0, 0.0
+    f[YAW_RATE, i] = turn / DT
+    f[WALKED, i] += turn
 
 
 @kernel

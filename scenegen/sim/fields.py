@@ -30,7 +30,7 @@ INTS = _rows(
 )
 """Row of each integer."""
 
-FLAGS = _rows("valid collided offroad wrong_way crashed keeps_offset commanded alone")
+FLAGS = _rows("valid collided offroad wrong_way crashed keeps_offset commanded alone pressed")
 """Row of each flag."""
 
 X, Y, COS, SIN, YAW, SPEED = (FLOATS[n] for n in ("x", "y", "cos", "sin", "yaw", "speed"))
@@ -63,10 +63,12 @@ WRONG_WAY, CRASHED = FLAGS["wrong_way"], FLAGS["crashed"]
 KEEPS_OFFSET, COMMANDED = FLAGS["keeps_offset"], FLAGS["commanded"]
 ALONE = FLAGS["alone"]
 """The box lies within one lane that no other overlaps: lists of lanes say all about it."""
+PRESSED = FLAGS["pressed"]
+"""A vehicle with a siren comes up from behind."""
 
 
 class Mode(IntEnum):
-    """How an agent moves now; the first five are Control, the last two come from maneuvers."""
+    """How an agent moves now; the first five are Control, the others come from maneuvers."""
 
     EXTERNAL = 0
     REACTIVE = 1
@@ -74,10 +76,13 @@ class Mode(IntEnum):
     KNOTS = 3
     HOLD = 4
     WALK = 5
+    REVERSE = 6
+    SWING = 7
 
 
 MODE_EXTERNAL, MODE_REACTIVE, MODE_LOG = int(Mode.EXTERNAL), int(Mode.REACTIVE), int(Mode.LOG)
 MODE_KNOTS, MODE_HOLD, MODE_WALK = int(Mode.KNOTS), int(Mode.HOLD), int(Mode.WALK)
+MODE_REVERSE, MODE_SWING = int(Mode.REVERSE), int(Mode.SWING)
 assert all(int(Mode[c.name]) == int(c) for c in Control)
 
 KIND_MOTORCYCLE, KIND_CYCLIST = int(AgentKind.MOTORCYCLE), int(AgentKind.CYCLIST)
@@ -86,9 +91,11 @@ KIND_STATIC = int(AgentKind.STATIC)
 
 IGNORES_SIGNALS, IGNORES_PRIORITY = int(Ignores.SIGNALS), int(Ignores.PRIORITY)
 IGNORES_LEADERS, IGNORES_LIMIT = int(Ignores.LEADERS), int(Ignores.SPEED_LIMIT)
+SIREN = int(Ignores.SIREN)
 
 LANE_CHANGE, SET_SPEED = int(ManeuverKind.LANE_CHANGE), int(ManeuverKind.SPEED)
 WALK, RESUME = int(ManeuverKind.WALK), int(ManeuverKind.RESUME)
+REVERSE, SWING = int(ManeuverKind.REVERSE), int(ManeuverKind.SWING)
 ON_TIME, ON_GAP, ON_ARRIVAL = int(TriggerKind.TIME), int(TriggerKind.GAP), int(TriggerKind.ARRIVAL)
 ON_DELAY, ON_TTC = int(TriggerKind.DELAY), int(TriggerKind.TTC)
 

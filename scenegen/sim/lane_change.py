@@ -1,4 +1,7 @@
-"""Lane changes by choice or need: MOBIL (Kesting, Treiber and Helbing 2007)."""
+"""Lane changes by choice or need: MOBIL (Kesting, Treiber and Helbing 2007).
+
+Drivers who hear a siren close behind take any neighbour lane that is safe.
+"""
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled by numba, which infers the types
 # mypy: disable-error-code="no-untyped-def"
 
@@ -37,6 +40,7 @@ from scenegen.sim.fields import (
     PATH_ALONG,
     PATH_OFFSET,
     POLITENESS,
+    PRESSED,
     RAMP,
     ROUTE_AT,
     SEG_LENGTH,
@@ -108,10 +112,11 @@ def _consider(f, k, b, i, steps, parameters, ignores, road, routes, lists):
             continue
         if needed == 0 and not _leads_on(k, i, target, road, routes):
             continue
-        gain = _gain(f, k, i, target, needed != 0, parameters, ignores, road, lists)
+        urgent = needed != 0 or b[PRESSED, i]
+        gain = _gain(f, k, i, target, urgent, parameters, ignores, road, lists)
         if gain > best:
             best, best_side = gain, side
-    if best_side != 0 and (needed != 0 or best > THRESHOLD):
+    if best_side != 0 and (needed != 0 or b[PRESSED, i] or best > THRESHOLD):
         change(
             f, k, b, i, links[lane, LANE_LEFT if best_side > 0 else LANE_RIGHT], steps, road, routes
         )
@@ -128,7 +133,7 @@ def _may_change(f, k, b, i, steps, p, road):
     stands = f[SPEED, i] < LEAST_SPEED and k[NEED, i] == 0
     if stands or f[PATH_ALONG, i] < 0.0:
         return False
-    return k[NEED, i] != 0 or steps - k[COOLDOWN, i] >= PAUSE
+    return k[NEED, i] != 0 or b[PRESSED, i] or steps - k[COOLDOWN, i] >= PAUSE
 
 
 @kernel

@@ -32,8 +32,10 @@ from scenegen.sim.fields import (
     PATH_ALONG,
     PATH_OFFSET,
     PATHS,
+    PRESSED,
     SHIFT,
     SIN,
+    SIREN,
     SPEED,
     THW,
     TTC,
@@ -61,6 +63,8 @@ INTRUSION = 0.3
 """A box this far beyond the line and still moving is coming in [m] (UN R157, par. 5.2.5.2)."""
 SLOW_DRIFT = 0.2
 """Slower lateral motion is keeping the lane [m/s]."""
+HEARD = 60.0
+"""Gap at which drivers make way for a siren [m] (CARLA yield_to_emergency_vehicle: 50 m)."""
 MARGIN = 0.15
 """Lateral distance below which one does not pass another [m]."""
 
@@ -86,6 +90,17 @@ def lead_all(f, k, b, parameters, ignores, road, lists):
             _look_around(f, k, b, i, parameters[i], road, loose)
             if ignores[i] & IGNORES_LEADERS:
                 f[BRAKE, i] = 0.0
+    _press(f, k, b, ignores)
+
+
+@kernel
+def _press(f, k, b, ignores):
+    """Find out who has a siren close behind."""
+    for i in range(f.shape[1]):
+        b[PRESSED, i] = False
+    for i in range(f.shape[1]):
+        if ignores[i] & SIREN and b[VALID, i] and k[LEADER, i] >= 0 and f[GAP, i] < HEARD:
+            b[PRESSED, k[LEADER, i]] = True
 
 
 @kernel

@@ -1,6 +1,7 @@
 """Scripted actions: when they begin and what they then change.
 
-An agent's maneuvers begin one after the other. A WALK or RESUME replaces what the agent did before.
+An agent's maneuvers begin one after the other. A WALK, REVERSE, SWING or RESUME replaces what the
+agent did before.
 A LANE_CHANGE makes an agent that stood or replayed something REACTIVE, and leaves a SPEED in force;
 a SPEED leaves a LANE_CHANGE under way to go on, and holds until RESUME. Agents under EXTERNAL
 control carry none out. Distances of triggers are measured along the other agent's heading: GAP is
@@ -29,6 +30,8 @@ from scenegen.sim.fields import (
     MODE,
     MODE_EXTERNAL,
     MODE_REACTIVE,
+    MODE_REVERSE,
+    MODE_SWING,
     MODE_WALK,
     ON_ARRIVAL,
     ON_DELAY,
@@ -36,11 +39,13 @@ from scenegen.sim.fields import (
     ON_TIME,
     PATH,
     RESUME,
+    REVERSE,
     ROUTE_AT,
     SET_SPEED,
     SIN,
     SLOT,
     SPEED,
+    SWING,
     VALID,
     WALK,
     WALKED,
@@ -113,6 +118,11 @@ def _begin(f, k, b, i, steps, m, road, routes):
         b[COMMANDED, i] = False
         f[COMMAND, i], f[COMMAND_RATE, i] = m[M_B], abs(m[M_C])
         f[WALKED, i] = 0.0
+    elif kind in (REVERSE, SWING):
+        k[MODE, i] = MODE_REVERSE if kind == REVERSE else MODE_SWING
+        b[COMMANDED, i] = False
+        f[COMMAND, i], f[COMMAND_RATE, i] = m[M_A], abs(m[M_B])
+        f[WALKED, i] = 0.0
     elif kind == RESUME:
         k[MODE, i] = MODE_REACTIVE
         b[COMMANDED, i] = False
@@ -137,6 +147,21 @@ def command(f, i, speed):
     """Acceleration towards the commanded speed, reached exactly [m/s^2]."""
     missing = (f[COMMAND, i] - speed) / DT
     return min(max(missing, -f[COMMAND_RATE, i]), f[COMMAND_RATE, i])
+
+
+@kernel
+def back_up(f, k, i, maneuvers):
+    """Acceleration and curvature of the REVERSE that is under way [m/s^2, 1/m]."""
+    curvature, distance = 0.0, 0.0
+    for q in range(k[SLOT, i]):
+        if int(maneuvers[i, q, M_KIND]) == REVERSE:
+            curvature, distance = float(maneuvers[i, q, M_C]), float(maneuvers[i, q, M_D])
+    rate, before = max(float(f[COMMAND_RATE, i]), 0.1), -float(f[SPEED, i])
+    rest = max(distance - f[WALKED, i] - 0.5 * before * DT, 0.0)
+    speed = min(abs(float(f[COMMAND, i])), math.sqrt(2.0 * rate * rest))
+    speed = min(max(speed, before - rate * DT), before + rate * DT)
+    f[WALKED, i] += 0.5 * (before + speed) * DT
+    return (before - speed) / DT, curvature
 
 
 @kernel

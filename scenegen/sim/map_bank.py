@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -64,7 +65,7 @@ class MapBank:
     @classmethod
     def of(cls, roadmaps: Sequence[RoadMap]) -> Self:
         """Bake maps and join them."""
-        baked = [bake(roadmap) for roadmap in roadmaps]
+        baked = [_baked(roadmap) for roadmap in roadmaps]
         joined = {name: _join(baked, name) for name in BakedMap.__slots__}
         sizes = [[len(getattr(b, name)) for name in BakedMap.__slots__] for b in baked]
         offsets = np.zeros((len(baked) + 1, len(BakedMap.__slots__)), np.int64)
@@ -80,6 +81,12 @@ class MapBank:
     def most_signals(self) -> int:
         """Largest number of signals of a map."""
         return max(len(roadmap.signals) for roadmap in self.roadmaps)
+
+
+@lru_cache(maxsize=16)
+def _baked(roadmap: RoadMap) -> BakedMap:
+    """Bake a map once: tries on one road come in several banks, and maps never change."""
+    return bake(roadmap)
 
 
 def _join(baked: Sequence[BakedMap], name: str) -> Any:  # noqa: ANN401 - floats or integers

@@ -9,6 +9,7 @@ import math
 from scenegen.sim.collision import on_foot
 from scenegen.sim.compiled import kernel
 from scenegen.sim.dynamics import (
+    DRY,
     DT,
     clip_acceleration,
     clip_curvature,
@@ -16,6 +17,7 @@ from scenegen.sim.dynamics import (
     drive,
     spin,
     stay,
+    swing,
     walk,
 )
 from scenegen.sim.fields import (
@@ -34,6 +36,8 @@ from scenegen.sim.fields import (
     MODE_KNOTS,
     MODE_LOG,
     MODE_REACTIVE,
+    MODE_REVERSE,
+    MODE_SWING,
     MODE_WALK,
     NEED,
     NEED_AT,
@@ -48,7 +52,7 @@ from scenegen.sim.fields import (
 )
 from scenegen.sim.junctions import VIEW, halting, stopping_term
 from scenegen.sim.log_replay import replay
-from scenegen.sim.maneuvers import command
+from scenegen.sim.maneuvers import back_up, command
 from scenegen.sim.pedestrians import social_force, stopping, straight_walk
 from scenegen.sim.shifting import advance_shift, steer
 from scenegen.sim.traffic import free_acceleration, path_acceleration, target_speed
@@ -78,6 +82,9 @@ def plan_all(f, k, b, steps, s, starts, road, signals, ways, actions):
             first, second = _code(starts.knots[s, i], time / float(starts.knots_duration[s]))
         elif mode == MODE_WALK:
             first, second = straight_walk(f, k, i, starts.maneuvers[s])
+        elif mode == MODE_REVERSE:
+            first, second = back_up(f, k, i, starts.maneuvers[s])
+            second = clip_curvature(second, -f[SPEED, i], f[HALF_LENGTH, i], kind, friction)
         elif mode == MODE_REACTIVE and on_foot(kind):
             first, second = social_force(f, k, b, i, parameters[i], ignores[i], road, signals)
         elif mode == MODE_REACTIVE:
@@ -92,6 +99,8 @@ def plan_all(f, k, b, steps, s, starts, road, signals, ways, actions):
 def _crash(f, k, i, friction):
     if on_foot(k[KIND, i]):
         return stopping(f, k, i)
+    if f[SPEED, i] < 0.0:
+        return min(-f[SPEED, i] / DT, CRASH_BRAKING * friction / DRY), 0.0
     return clip_acceleration(-CRASH_BRAKING, k[KIND, i], friction), 0.0
 
 
@@ -164,12 +173,17 @@ def move_all(f, k, b, steps, s, starts):
             continue
         if not b[VALID, i]:
             continue
-        if kind == KIND_STATIC or (mode == MODE_HOLD and not b[CRASHED, i]):
+        if mode == MODE_SWING and not b[CRASHED, i]:
+            swing(f, i)
+        elif kind == KIND_STATIC or (mode == MODE_HOLD and not b[CRASHED, i]):
             stay(f, i)
         elif mode == MODE_WALK or (on_foot(kind) and mode in (MODE_REACTIVE, MODE_HOLD, MODE_LOG)):
             walk(f, i, f[PLANNED_A, i], f[PLANNED_B, i])
         elif mode == MODE_KNOTS and not b[CRASHED, i]:
             spin(f, i, f[PLANNED_A, i], f[PLANNED_B, i])
+        elif mode == MODE_REVERSE and not b[CRASHED, i]:
+            pace = f[SPEED, i] + 0.5 * f[PLANNED_A, i] * DT
+            spin(f, i, f[PLANNED_A, i], f[PLANNED_B, i] * pace)
         else:
             drive(f, i, f[PLANNED_A, i], f[PLANNED_B, i])
         if mode == MODE_REACTIVE:

@@ -102,7 +102,8 @@ def track_all(f, k, b, road, routes):
             and k[PATH + 1, i] < 0
             and k[NEED, i] == 0
         )
-        if gone and k[MODE, i] == MODE_REACTIVE:
+        # A replay goes on where its recording was; what acts from outside is told that it left.
+        if gone and (k[MODE, i] == MODE_REACTIVE or k[MODE, i] == MODE_KNOTS):
             b[VALID, i] = False
 
 

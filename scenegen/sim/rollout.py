@@ -9,6 +9,7 @@ import numpy as np
 
 from scenegen.arrays import BoolArray, FloatArray, check_shape
 from scenegen.scene import AgentStates, Composition, Scenario
+from scenegen.scene.plans import Ignores
 from scenegen.scene.scenario import STEP
 from scenegen.sim.bank import StartBank
 from scenegen.sim.simulator import Simulator
@@ -99,4 +100,5 @@ def to_scenario(composition: Composition, rollout: Rollout) -> Scenario:
         times=rollout.times,
         provenance=composition.provenance,
         roles=composition.roles,
+        sirens=tuple(np.flatnonzero(composition.plans.ignores & Ignores.SIREN).tolist()),
     )

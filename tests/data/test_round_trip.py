@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scenegen.data import Dataset, DatasetWriter, schema
+from scenegen.data.scenario_arrays import read_scenario, scenario_document, track_rows
 from scenegen.errors import RecordingError, UnknownNameError
 from scenegen.scene import AgentStates, ArraySpec, Frame
 from tests.builders import cars, constant_speed_scenario, straight_road
@@ -33,6 +35,18 @@ def test_recordings_come_back_bit_for_bit(tmp_path: Path, seed: int) -> None:
         assert_same_scenario(dataset.scenario(i), scenario)
         assert_same_scenario(dataset.scenario(scenario.id), scenario)
         assert_same_frames(dataset, i, frames)
+
+
+def test_sirens_come_back() -> None:
+    """Who drives with a siren is kept; recordings from before there were any have none."""
+    calm = constant_speed_scenario(straight_road(2), cars((20, 0, 10), (40, 0, 10)))
+    scenario = replace(calm, sirens=(1,))
+    rows, _ = track_rows(scenario)
+    document = scenario_document(scenario)
+    old = {name: value for name, value in document.items() if name != "sirens"}
+
+    assert read_scenario(rows, 2, scenario.roadmap, document).sirens == (1,)
+    assert read_scenario(rows, 2, scenario.roadmap, old).sirens == ()
 
 
 def test_many_chunks_and_shards_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
