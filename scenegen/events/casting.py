@@ -47,13 +47,17 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver:
-    """What differs from an average driver; None keeps the average."""
+    """What differs from an average driver; None keeps the average.
+
+    Without a politeness the driver never changes lanes by itself.
+    """
 
     desired_speed: float
     time_headway: float | None = None
     minimum_gap: float | None = None
     acceleration: float | None = None
     deceleration: float | None = None
+    politeness: float | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -65,6 +69,7 @@ class _Member:
     driver: Driver = field(default_factory=lambda: Driver(desired_speed=0.0))
     ignores: Ignores = Ignores.NOTHING
     maneuvers: tuple[Maneuver, ...] = ()
+    knots: FloatArray | None = None
 
 
 class Cast:
@@ -94,8 +99,9 @@ class Cast:
         against: bool = False,
         driver: Driver | None = None,
         ignores: Ignores = Ignores.NOTHING,
+        size: tuple[float, float, float] | None = None,
     ) -> int:
-        """Add a driver on a path that never changes lanes by itself.
+        """Add a driver on a path that never changes lanes by itself, unless `driver` says so.
 
         Scripted drivers may break the speed limit: their speed was drawn.
 
@@ -109,6 +115,7 @@ class Cast:
             against: Whether it drives towards the begin of the path.
             driver: What differs from an average driver.
             ignores: Rules it breaks.
+            size: Length, width and height [m]; None for the typical size of the kind.
 
         Returns:
             Its agent index.
@@ -118,7 +125,7 @@ class Cast:
         return self._add(
             _Member(
                 row=(kind, x, y, yaw, speed),
-                size=SIZE[kind],
+                size=size or SIZE[kind],
                 control=Control.REACTIVE,
                 route=path.route_back_from(along) if against else path.route_from(along),
                 driver=driver or Driver(desired_speed=speed),
@@ -153,6 +160,16 @@ class Cast:
     def act(self, agent: int, *maneuvers: Maneuver) -> None:
         """Give an agent its maneuvers."""
         self._members[agent].maneuvers = maneuvers
+
+    def follow_code(self, agent: int, knots: FloatArray) -> None:
+        """Let an agent follow a motion code from the begin, then react.
+
+        Args:
+            agent: Its index.
+            knots: Acceleration [m/s^2] and yaw rate [rad/s], shape (KNOTS, 2).
+        """
+        self._members[agent].control = Control.KNOTS
+        self._members[agent].knots = knots
 
     def keep_clear(self, path: Path, low: float, high: float) -> None:
         """Let no recorded agent be on a part of a path at the start, arc lengths in [m]."""
@@ -205,6 +222,8 @@ class Cast:
                 value = getattr(member.driver, name)
                 if value is not None:
                     getattr(plans, name)[i] = value
+            if member.knots is not None:
+                plans.knots[i] = member.knots
             plans.set_route(i, member.route)
             plans.set_maneuvers(i, *member.maneuvers)
         return plans

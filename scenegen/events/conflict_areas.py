@@ -83,6 +83,37 @@ def conflicts(
                     yield found
 
 
+def merges(
+    roadmap: RoadMap,
+    ego: Callable[[int], bool],
+    other: Callable[[int], bool],
+    angle: tuple[float, float],
+) -> Iterator[Conflict]:
+    """Find pairs of junction lanes that come from different roads and end in the same lane.
+
+    Their areas begin where the corridors first overlap and end with the junction lane.
+
+    Args:
+        roadmap: The road.
+        ego: Whether the junction lane of an index suits the ego.
+        other: Whether it suits the other vehicle.
+        angle: Least and greatest angle between the directions in which they enter [rad].
+
+    Yields:
+        Conflicts, in the order of the lanes.
+    """
+    inside = [k for k in roadmap.traffic_lanes if roadmap.lanes[k].in_junction]
+    for i in (k for k in inside if ego(k)):
+        for j in (k for k in inside if other(k)):
+            shared = set(roadmap.lanes[i].successors) & set(roadmap.lanes[j].successors)
+            turned = abs(float(wrap_angle(np.array(_entry(roadmap, i) - _entry(roadmap, j)))))
+            if i == j or not shared or not angle[0] <= turned <= angle[1]:
+                continue
+            found = _conflict(roadmap, i, j)
+            if found is not None:
+                yield found
+
+
 def _conflict(roadmap: RoadMap, i: int, j: int) -> Conflict | None:
     mine, others = (
         straight_on(roadmap, k, BEYOND + roadmap.lanes[k].length, back=APPROACH) for k in (i, j)

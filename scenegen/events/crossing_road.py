@@ -29,6 +29,8 @@ STRAIGHT = np.radians(6.0)
 """The road turns less than this on the way to a person, so that arrival can be timed [rad]."""
 ZEBRA_DISTANCE = 8.0
 """A jaywalker stays this far from every pedestrian crossing [m]."""
+PARKED_OUT = 1.2
+"""A parked car leaves at most this much free between it and the kerb [m]."""
 SLOWEST = 0.3
 """Crossing slower than this is loitering [m/s]."""
 IN_REACH = 60.0
@@ -92,6 +94,26 @@ def kerb_offset(path: Path, along: float, side: int) -> float | None:
     if first is None or first.length > WIDEST - 0.1:
         return None
     return float(side * first.length)
+
+
+def may_park(path: Path, along: float, offset: float) -> bool:
+    """Whether a car can stand beside a path, on its right: at the kerb or half upon it.
+
+    Args:
+        path: Where the ego drives.
+        along: Arc length of the middle of the car [m].
+        offset: Lateral place of its middle relative to the path [m], negative.
+
+    Returns:
+        Whether it stands no more than half on the sidewalk, not in the middle of the road, and off
+        pedestrian crossings.
+    """
+    kerb, half = kerb_offset(path, along, -1), SIZE[AgentKind.CAR][1] / 2
+    if kerb is None or not abs(kerb) - half - PARKED_OUT < abs(offset) < abs(kerb) + half:
+        return False
+    spot = shapely.Point(path.pose(along, offset)[:2])
+    zebras = [shapely.Polygon(c.outline) for c in path.roadmap.crossings]
+    return all(z.distance(spot) > ZEBRA_DISTANCE for z in zebras)
 
 
 def wait_beside(walker: Walker, offset: float, ego_width: float) -> Wait:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -15,6 +16,7 @@ from scenegen.events.crossing_road import (
     come_across,
     crosses,
     crossing_line,
+    kerb_offset,
     people_near,
     walking_stretches,
 )
@@ -23,8 +25,22 @@ from scenegen.events.jaywalker import SIDES
 from scenegen.events.openings import Opening, Stretch
 from scenegen.events.ranges import Limit, Range
 from scenegen.events.tracks import Tracks
-from scenegen.scene.agents import SIZE, AgentKind
+from scenegen.events.windows import all_of, known, recently
+from scenegen.scene.agents import EGO, SIZE, AgentKind
 from scenegen.scene.roadmap import RoadKind, RoadMap
+
+VAN = (5.4, 2.0, 2.4)
+"""Length, width and height of the parked van [m]."""
+COVER_GAP = 0.8
+"""Distance along the road between it and the cyclist [m]."""
+PASSING = 1.0
+"""Least sideways distance between the ego and it [m] (Euro NCAP CPNCO)."""
+HIDDEN = 0.5
+"""Less of a cyclist in view than this is hidden."""
+JUST_NOW = 3.0
+"""Time within which it was hidden [s]."""
+STANDING = 0.3
+"""Vehicles that never go faster are parked [m/s]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +49,7 @@ class CyclistCrossingScript(Script):
 
     Attributes:
         side: Side the cyclist comes from, "near" (the ego's right) or "far".
+        cover: What hides it until late, "parked" for a van at the kerb, or "none".
         speed: Its speed [m/s].
         hit_point: Where the ego would hit it, as a share of its width.
         arrival: Time until then [s].
@@ -40,6 +57,7 @@ class CyclistCrossingScript(Script):
 
     event: ClassVar[str] = "cyclist_crossing"
     side: str
+    cover: str
     speed: float
     hit_point: float
     arrival: float
@@ -60,13 +78,32 @@ class CyclistCrossingScript(Script):
         )
         cast = opening.cast()
         come_across(cast, ("b", kind), (opening.path, along), walker, self.arrival)
+        if self.cover == "parked" and not self._park(cast, opening, along):
+            return None
         cast.keep_clear(opening.path, opening.along, along)
         return cast
+
+    def _park(self, cast: Cast, opening: Opening, along: float) -> bool:
+        """Park a van before the crossing line, on the cyclist's side; False where it cannot be."""
+        path, sign = opening.path, SIDES[self.side]
+        place = along - SIZE[AgentKind.CYCLIST][1] / 2 - COVER_GAP - VAN[0] / 2
+        kerb = kerb_offset(path, place, sign)
+        if kerb is None or place - VAN[0] / 2 < opening.front + 2.0:
+            return False
+        passable = opening.ego_size[1] / 2 + PASSING + VAN[1] / 2
+        beside = max(abs(kerb) - VAN[1] / 2 - 0.2, passable)
+        x, y, yaw = path.pose(place, sign * beside)
+        yaw = yaw if sign < 0 else math.remainder(yaw + math.pi, math.tau)
+        cast.stand(AgentKind.CAR, (x, y, yaw), VAN)
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CyclistCrossing(Event):
-    """A cyclist rides straight across the road in front of the ego, in plain view.
+    """A cyclist rides straight across the road in front of the ego.
+
+    In plain view, or out from behind a van that is parked at the kerb if the option `cover` asks
+    for it (Euro NCAP CBNAO-50).
 
     Sources: Euro NCAP CBNA (near side) and CBFA (far side): cyclist 10-20 km/h, ego 10-60 km/h;
     hit points as for pedestrians, 25-75 %, here up to 200 %: drivers do not foresee a bicycle that
@@ -91,7 +128,10 @@ class CyclistCrossing(Event):
         RoadKind.T_JUNCTION,
     )
     signals: ClassVar[Mapping[str, str]] = {"ego.speed": "ego_speed", "b.speed": "speed"}
-    options: ClassVar[Mapping[str, tuple[str, ...]]] = {"from": ("near", "far")}
+    options: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "from": ("near", "far"),
+        "cover": ("none", "parked"),
+    }
     limits: ClassVar[Mapping[str, Limit]] = {
         "ego_speed": Limit(Range(2.0, 35.0), "m/s"),
         "speed": Limit(Range(1.0, 10.0), "m/s"),
@@ -108,6 +148,7 @@ class CyclistCrossing(Event):
         return CyclistCrossingScript(
             ego_speed=self.ego_speed.draw(rng),
             side=self.option("from", rng),
+            cover=self.chosen.get("cover", "none"),
             speed=self.speed.draw(rng),
             hit_point=self.hit_point.draw(rng),
             arrival=self.arrival.draw(rng),
@@ -117,8 +158,20 @@ class CyclistCrossing(Event):
     def margin(
         cls, view: Tracks, actors: tuple[int, ...], options: Mapping[str, str]
     ) -> FloatArray:
-        """Hold while a cyclist crosses the ego's lane ahead of it; see `crossing_road.crosses`."""
-        return crosses(view, actors[0], options.get("from"))
+        """Hold while a cyclist crosses the ego's lane ahead of it; see `crossing_road.crosses`.
+
+        With the option cover=parked, less than HIDDEN of it was in view past standing vehicles
+        within the last JUST_NOW; with cover=none it was in view all that time.
+        """
+        (b,) = actors
+        margin = crosses(view, b, options.get("from"))
+        if "cover" in options and (margin > 0).any():
+            fastest = np.where(view.valid, np.abs(view.states.speed), 0.0).max(axis=0)
+            parked = tuple(j for j in view.motor_vehicles().tolist() if fastest[j] < STANDING)
+            covered = 10.0 * (HIDDEN - view.visible_fraction(b, by=parked))
+            hidden = recently(known(view.both(EGO, b), covered), JUST_NOW)
+            margin = all_of(margin, hidden if options["cover"] == "parked" else -hidden)
+        return margin
 
     @classmethod
     def candidates(cls, view: Tracks) -> list[tuple[int, ...]]:

@@ -21,6 +21,8 @@ from scenegen.scene.scenario import Scenario
 
 PROBES = 8
 """Scripts drawn to find out whether a road can hold a family."""
+DRAWS_FOR_ROAD = 16
+"""Scripts drawn for a road before one that has no place there is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +241,23 @@ class Event(ABC):
             return any(event.draw(rng).stretches(roadmap) for _ in range(PROBES))
         except QueryError:
             return False
+
+    def draw_for(self, roadmap: RoadMap, rng: np.random.Generator) -> Script:
+        """Draw the numbers for a road: the first of DRAWS_FOR_ROAD scripts that has a place there.
+
+        Among the scripts that fit, the law is that of `on(roadmap).draw`: what is saved is the
+        effort for those that do not.
+
+        Raises:
+            QueryError: The ranges contradict each other, or the road is too slow for them.
+        """
+        event = self.on(roadmap)
+        script = event.draw(rng)
+        for _ in range(DRAWS_FOR_ROAD - 1):
+            if script.stretches(roadmap):
+                break
+            script = event.draw(rng)
+        return script
 
     def on(self, roadmap: RoadMap) -> Self:
         """Give the same event at speeds that suit a road: at most LIMIT_SHARE times its limit.

@@ -183,29 +183,52 @@ def _roaming(states: AgentStates, reference: int, rows: BoolArray) -> tuple[Floa
 
 
 @nb.njit(cache=True)
+def _pieces(points):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Begin, direction and length of each piece of a path, shape (P - 1, 5)."""
+    out = np.zeros((len(points) - 1, 5))
+    for k in range(len(points) - 1):
+        sx, sy = points[k + 1, 0] - points[k, 0], points[k + 1, 1] - points[k, 1]
+        length = max(np.sqrt(sx * sx + sy * sy), 1e-9)
+        out[k, 0], out[k, 1] = points[k, 0], points[k, 1]
+        out[k, 2], out[k, 3], out[k, 4] = sx / length, sy / length, length
+    return out
+
+
+@nb.njit(cache=True)
+def _nearest(pieces, x, y):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Piece nearest to a point, and its distance; the first and the last one go on for ever."""
+    last, nearest, square, best = len(pieces) - 1, 0, np.inf, np.inf
+    for k in range(last + 1):
+        dx, dy = x - pieces[k, 0], y - pieces[k, 1]
+        ux, uy = pieces[k, 2], pieces[k, 3]
+        forward, side = dx * ux + dy * uy, ux * dy - uy * dx
+        low = -np.inf if k == 0 else 0.0
+        high = np.inf if k == last else pieces[k, 4]
+        beyond = forward - min(max(forward, low), high)
+        apart = beyond * beyond + side * side
+        # Compared as lengths, but the root is taken only where it can matter.
+        if apart < square and np.sqrt(apart) < best:
+            nearest, square, best = k, apart, np.sqrt(apart)
+    return nearest, best
+
+
+@nb.njit(cache=True)
 def _project(points, grid, width, queries):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Arc length, offset, direction and width of the nearest place; straight on beyond the ends."""
-    count, last = len(queries), len(points) - 2
+    count, pieces = len(queries), _pieces(points)
+    last = len(pieces) - 1
     along, side = np.zeros(count), np.zeros(count)
     yaw, wide = np.zeros(count), np.zeros(count)
     for q in range(count):
-        best = np.inf
-        for k in range(last + 1):
-            sx, sy = points[k + 1, 0] - points[k, 0], points[k + 1, 1] - points[k, 1]
-            length = max(np.sqrt(sx * sx + sy * sy), 1e-9)
-            ux, uy = sx / length, sy / length
-            dx, dy = queries[q, 0] - points[k, 0], queries[q, 1] - points[k, 1]
-            forward = dx * ux + dy * uy
-            low = -np.inf if k == 0 else 0.0
-            high = np.inf if k == last else length
-            on = min(max(forward, low), high)
-            apart = np.sqrt((forward - on) ** 2 + (ux * dy - uy * dx) ** 2)
-            if apart < best:
-                best = apart
-                along[q] = grid[k] + on
-                sign = 1.0 if ux * dy - uy * dx >= 0 else -1.0
-                side[q] = sign * apart
-                yaw[q] = np.arctan2(uy, ux)
-                ratio = min(max(on / length, 0.0), 1.0)
-                wide[q] = width[k] + ratio * (width[k + 1] - width[k])
+        k, apart = _nearest(pieces, queries[q, 0], queries[q, 1])
+        dx, dy = queries[q, 0] - pieces[k, 0], queries[q, 1] - pieces[k, 1]
+        ux, uy, length = pieces[k, 2], pieces[k, 3], pieces[k, 4]
+        low = -np.inf if k == 0 else 0.0
+        high = np.inf if k == last else length
+        on = min(max(dx * ux + dy * uy, low), high)
+        along[q] = grid[k] + on
+        side[q] = apart if ux * dy - uy * dx >= 0 else -apart
+        yaw[q] = np.arctan2(uy, ux)
+        ratio = min(max(on / length, 0.0), 1.0)
+        wide[q] = width[k] + ratio * (width[k + 1] - width[k])
     return along, side, yaw, wide

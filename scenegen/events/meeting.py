@@ -9,8 +9,11 @@ import numpy as np
 from scenegen.arrays import FloatArray
 from scenegen.events.conflict_areas import Conflict
 from scenegen.events.openings import Stretch
+from scenegen.events.profiles import Profile, lone_drive
 from scenegen.events.tracks import Tracks
 from scenegen.events.windows import all_of, known
+from scenegen.geometry.boxes import boxes_overlap
+from scenegen.geometry.polylines import heading_at, point_at
 from scenegen.scene.agents import EGO, SIZE, AgentKind
 from scenegen.scene.roadmap import RoadMap
 from scenegen.scene.signals import SignalState
@@ -19,6 +22,12 @@ STEP = 0.25
 """Step at which signals are looked at [s]."""
 ACROSS = np.radians(30.0)
 """Least angle between a crossing vehicle and the ego's lane [rad]."""
+SAMPLE = 0.5
+"""Time apart at which corridors and boxes are compared [s]."""
+HORIZON = 12.0
+"""Time that is looked ahead for it [s]."""
+WIDE = SIZE[AgentKind.CAR][1]
+"""Width of an ego [m]."""
 SETTLED = 0.5
 """A signal has been red for this long before somebody runs it [s]."""
 
@@ -50,6 +59,54 @@ class Meeting:
         enters = (conflict.ego_area[0] - ego_front) / self.ego_speed
         leaves = enters - self.pet
         return conflict.other_area[1] - leaves * self.other_speed + length / 2
+
+    def timed(self, conflict: Conflict, ego: Profile, ego_length: float) -> tuple[float, float]:
+        """Where and how fast the other must begin, if speeds change on the way.
+
+        Args:
+            conflict: Where the two meet.
+            ego: When the ego's centre is where; its times count from now.
+            ego_length: Length of the ego [m].
+
+        Returns:
+            Arc length of its centre on its path [m], and its speed there [m/s].
+        """
+        length = SIZE[AgentKind.CAR][0]
+        other = lone_drive(conflict.other, self.other_speed)
+        if self.ego_first:
+            meet, sign = ego.when(conflict.ego_area[1] + ego_length / 2), 1.0
+            passed = other.when(conflict.other_area[0] - length / 2)
+        else:
+            meet, sign = ego.when(conflict.ego_area[0] - ego_length / 2), -1.0
+            passed = other.when(conflict.other_area[1] + length / 2)
+        # Boxes leave a common place earlier than the corridors do where one of them turns: how
+        # much earlier shows when the corridors are apart by SAMPLE.
+        shift = passed - meet - sign * SAMPLE
+        lead = _lead(conflict, ego, other, shift, ego_length) * sign
+        spare = max(lead - SAMPLE, 0.0) if np.isfinite(lead) else 0.0
+        along = other.where(passed - meet - sign * (self.pet - spare))
+        return along, other.pace(along)
+
+
+def _lead(
+    conflict: Conflict, ego: Profile, other: Profile, shift: float, ego_length: float
+) -> float:
+    """Least time between the two covering a place [s], positive if the ego does first; inf: none.
+
+    The other is at its profile's place of `shift` seconds when the ego begins.
+    """
+    times = np.arange(0.0, HORIZON, 0.1)
+    boxes = []
+    tracks = ((conflict.ego, ego, 0.0, ego_length), (conflict.other, other, shift, None))
+    for path, profile, begin, length in tracks:
+        along = np.array([profile.where(float(t) + begin) for t in times])
+        size = np.array(SIZE[AgentKind.CAR][:2]) if length is None else np.array([length, WIDE])
+        yaw = heading_at(path.points, along)
+        boxes.append((point_at(path.points, along), yaw, np.broadcast_to(size, (len(times), 2))))
+    (p, u, s), (q, v, r) = boxes
+    hits = boxes_overlap(p[:, None], u[:, None], s[:, None], q[None], v[None], r[None])
+    lead = (times[None, :] - times[:, None])[hits]
+    return float(lead[np.abs(lead).argmin()]) if len(lead) else float(np.inf)
 
 
 def approach(conflict: Conflict, speed: float, earliest: float, latest: float) -> Stretch | None:

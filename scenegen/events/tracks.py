@@ -36,6 +36,9 @@ class Tracks:
 
     scenario: Scenario
     _frames: dict[int, LaneFrame] = field(default_factory=dict, init=False, repr=False)
+    _halves: dict[tuple[int, bool], FloatArray] = field(
+        default_factory=dict, init=False, repr=False
+    )
     _sight: dict[tuple[int, tuple[int, ...] | None], FloatArray] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -148,13 +151,11 @@ class Tracks:
 
     def half_lateral(self, i: int) -> FloatArray:
         """Half the extent of every box across the lane path of agent i [m], shape (T, N)."""
-        error, size = self.lane_frame(i).heading_error, self.states.size
-        return 0.5 * (np.abs(np.sin(error)) * size[..., 0] + np.abs(np.cos(error)) * size[..., 1])
+        return self._half(i, across=True)
 
     def half_longitudinal(self, i: int) -> FloatArray:
         """Half the extent of every box along the lane path of agent i [m], shape (T, N)."""
-        error, size = self.lane_frame(i).heading_error, self.states.size
-        return 0.5 * (np.abs(np.cos(error)) * size[..., 0] + np.abs(np.sin(error)) * size[..., 1])
+        return self._half(i, across=False)
 
     def gap(self, i: int, j: int) -> FloatArray:
         """Bumper-to-bumper distance along the lane path of agent i, whatever the lateral offset.
@@ -228,6 +229,14 @@ class Tracks:
     def motor_vehicles(self) -> IntArray:
         """Indices of the motor vehicles, without the ego, shape (K,)."""
         return self.of_kind(*(k for k in AgentKind if k.is_motor_vehicle))
+
+    def _half(self, i: int, *, across: bool) -> FloatArray:
+        if (i, across) not in self._halves:
+            error, size = self.lane_frame(i).heading_error, self.states.size
+            sin, cos = np.abs(np.sin(error)), np.abs(np.cos(error))
+            lengthwise, sideways = (sin, cos) if across else (cos, sin)
+            self._halves[i, across] = 0.5 * (lengthwise * size[..., 0] + sideways * size[..., 1])
+        return self._halves[i, across]
 
     def _rate(self, change: FloatArray) -> FloatArray:
         valid = self.valid
