@@ -44,8 +44,8 @@ def decode(values: FloatArray, frame: FloatArray, roadmap: RoadMap) -> Decoded:
 
     The route is the chain of lanes on which the motion ends, continued on the straightest way.
     Agents that stand beside the traffic lanes, and things, are held; the drivers are average
-    ones that want the speed limit. A code that leads beyond the end of the road is followed
-    there: the simulator takes agents off the road's end only while they react.
+    ones that want the speed limit. A code may lead beyond the end of the road: the simulator
+    takes agents away there, whether they follow their code or react.
 
     Args:
         values: Tokens of one scene, shape (A, tokens.CHANNELS).

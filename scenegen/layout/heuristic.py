@@ -10,6 +10,7 @@ import shapely
 
 from scenegen.arrays import FloatArray
 from scenegen.geometry import polylines
+from scenegen.geometry.angles import wrap_angle
 from scenegen.geometry.boxes import box_corners, boxes_overlap
 from scenegen.geometry.transforms import to_local
 from scenegen.layout.drivers import draw_driver
@@ -37,6 +38,12 @@ SHORTEST_LANE = 12.0
 """Lanes shorter than this stay empty [m]."""
 PARKED_PER_KM, WALKERS_PER_KM = 90.0, 25.0
 """Parked cars per kilometre of parking lane; people per kilometre of sidewalk."""
+LONG = 3.0
+"""Half length from which a vehicle needs more room in bends [m]."""
+WANDER = 0.1
+"""Least distance of a long vehicle's corners from the edge of its lane in a bend [m]."""
+TURN = 6.0
+"""Distance over which a bend is judged [m]."""
 WALKING = 1.3
 """Speed of people on sidewalks [m/s]."""
 
@@ -84,6 +91,8 @@ class HeuristicLayout(LayoutModel):
                 if state is None:
                     continue
                 plan = _plan(request, spot, rng)
+                if not _has_room(request, spot, plan):
+                    continue
                 speed = _speed(request, spot, plan, state, placed)
                 if speed is None:
                     continue
@@ -207,3 +216,31 @@ def _plan(request: LayoutRequest, spot: _Spot, rng: np.random.Generator) -> Agen
     routes = list(request.roadmap.routes(spot.lane, ROUTE_AHEAD))
     plan.set_route(0, routes[int(rng.integers(len(routes)))])
     return plan
+
+
+def _has_room(request: LayoutRequest, spot: _Spot, plan: AgentPlans) -> bool:
+    """Whether the lanes of a route are wide enough for a long vehicle in their tightest bends.
+
+    The ends of a box of half length l stand out by l^2 / 2r on a radius r; the driver shares that
+    between both sides, so that half of it is needed beside the box, and WANDER on either side.
+    """
+    half, half_width = (size * spot.scale / 2 for size in SIZE[spot.kind][:2])
+    if half < LONG:
+        return True
+    for index in plan.route[0]:
+        if index == NO_LANE:
+            break
+        lane = request.roadmap.lanes[index]
+        bend = _tightest(lane.centerline)
+        if 2.0 * (half_width + WANDER) + half * half * bend / 2.0 > float(lane.width.min()):
+            return False
+    return True
+
+
+def _tightest(line: FloatArray) -> float:
+    """Largest curvature of a centreline over TURN metres [1/m]."""
+    length = float(polylines.arc_length(line)[-1])
+    begin = np.arange(0.0, max(length - TURN, 0.0) + 0.1, 2.0)
+    ends = np.minimum(begin + TURN, length)
+    turned = polylines.heading_at(line, ends) - polylines.heading_at(line, begin)
+    return float((np.abs(wrap_angle(turned)) / np.maximum(ends - begin, 1.0)).max())

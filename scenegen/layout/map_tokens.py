@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from scenegen.arrays import BoolArray, FloatArray, check_shape
+from scenegen.arrays import BoolArray, FloatArray, IntArray, check_shape
 from scenegen.geometry import polylines
 from scenegen.geometry.transforms import rotation, to_local
 from scenegen.layout.tokens import POSITION_SCALE
 from scenegen.scene import LaneKind, RoadMap, SignalState
+from scenegen.scene.roadmap import NO_LANE
 
 POLYLINES, POINTS = 64, 10
 """Polylines per scene, and points on each."""
@@ -81,25 +83,34 @@ def encode_map(
 
 def _pieces(roadmap: RoadMap, time: float) -> tuple[FloatArray, FloatArray]:
     """Cut lanes and crossings: points with directions, (P, POINTS, 4), and their attributes."""
-    parts, rows = [], []
+    points, rows, lanes = _lasting(roadmap)
+    shown = {lane: _signal(roadmap, lane, time) for lane in np.unique(lanes).tolist()}
+    signals = np.stack([shown[lane] for lane in lanes.tolist()])
+    return points, np.concatenate([rows, signals], -1)
+
+
+@lru_cache(maxsize=16)
+def _lasting(roadmap: RoadMap) -> tuple[FloatArray, FloatArray, IntArray]:
+    """What does not change: points, (P, POINTS, 4), attributes before the signal, and lanes."""
+    parts, rows, lanes = [], [], []
     for i, lane in enumerate(roadmap.lanes):
-        row = np.zeros(ATTRIBUTES)
+        row = np.zeros(_SIGNAL)
         row[lane.kind] = 1.0
         row[_FLAGS : _FLAGS + 3] = lane.in_junction, lane.yields, lane.turn
         row[_FLAGS + 3] = (lane.speed_limit - LIMIT_MEAN) / LIMIT_SCALE
         row[_FLAGS + 4] = (float(lane.width.mean()) - WIDTH_MEAN) / WIDTH_SCALE
-        row[_SIGNAL:] = _signal(roadmap, i, time)
         cut = _cut(lane.centerline)
         parts.append(cut)
         rows += [row] * len(cut)
+        lanes += [i] * len(cut)
     for crossing in roadmap.crossings:
-        row = np.zeros(ATTRIBUTES)
+        row = np.zeros(_SIGNAL)
         row[LaneKind.CROSSWALK] = 1.0
         row[_FLAGS + 3] = -LIMIT_MEAN / LIMIT_SCALE
-        row[_SIGNAL:] = _signal(roadmap, -1, time)
         parts.append(_cut(crossing.path)[:1])
         rows.append(row)
-    return np.concatenate(parts), np.stack(rows)
+        lanes.append(NO_LANE)
+    return np.concatenate(parts), np.stack(rows), np.array(lanes)
 
 
 def _signal(roadmap: RoadMap, lane: int, time: float) -> FloatArray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -52,10 +53,12 @@ class Layout:
     Attributes:
         agents: States, leading shape (N,).
         plans: Plans, leading shape (N,).
+        notes: Counts of what the model mended or left out, by reason.
     """
 
     agents: AgentStates
     plans: AgentPlans
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 class LayoutModel(ABC):

@@ -65,6 +65,7 @@ class Trainer:
         seed: int = 0,
         ema_decay: float = 0.9995,
         log_every: int = 50,
+        clip_norm: float = float("inf"),
     ) -> None:
         """Make or find the folder, and load what is in it.
 
@@ -77,12 +78,14 @@ class Trainer:
             seed: Everything random follows from it.
             ema_decay: Decay of the averaged weights.
             log_every: Steps between lines of the loss log.
+            clip_norm: Gradients longer than this are shortened to it.
 
         Raises:
             CheckpointError: The folder holds a damaged state, or that of another run.
         """
         self.folder, self.model, self.optimizer = folder, model, optimizer
         self.name, self.seed, self.log_every = name, seed, log_every
+        self.clip_norm = clip_norm
         self.config: dict[str, Jsonable] = {**config, "seed": seed, "ema_decay": ema_decay}
         self.step = 0
         self.ema = Ema(model, ema_decay)
@@ -146,6 +149,8 @@ class Trainer:
         loss = loss_of(self.model, self.step, stream(self.seed, "train", self.step))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.clip_norm < float("inf"):
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         self.optimizer.step()
         self.ema.update(self.model)
         self.step += 1

@@ -1,0 +1,303 @@
+"""The diffusion model of scenes: one denoiser that generates, completes and edits.
+
+Known channels carry no noise and the network is told which they are, so that every mask is the
+same problem (noise as mask). The estimate is of the clean tokens; beside the weighted squared
+error it is judged by where its motion leads and by boxes that overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+
+from scenegen.layout.edm import (
+    SIGMA_DATA,
+    NoiseConfig,
+    draw_sigma,
+    preconditioning,
+    sampling_sigmas,
+)
+from scenegen.layout.network import Encoded, NetworkConfig, SceneNetwork
+from scenegen.layout.sampler import (
+    Denoise,
+    Estimate,
+    SceneNoise,
+    sample_ancestral,
+    sample_dpm,
+    sample_heun,
+)
+from scenegen.layout.scene_batch import SceneBatch
+from scenegen.layout.scene_losses import overlap_depth, rollout_error
+from scenegen.layout.scene_model import SceneModel, finished, scene_seeds
+from scenegen.layout.standardize import GROUPS
+from scenegen.layout.tokens import CHANNELS, POSE, POSITION_SCALE, PRESENCE
+from scenegen.seeding import Jsonable
+
+Guide = Callable[[torch.Tensor, float, SceneBatch], torch.Tensor]
+"""Shift of the denoised estimate: takes the estimate as tokens (B, A, CHANNELS), the noise level
+and the batch, and gives what to add to it, in tokens. Known channels stay whatever it says."""
+
+
+class Sampler(StrEnum):
+    """How samples are drawn."""
+
+    DPM = "dpm"
+    """DPM-Solver++(2M): one pass per step."""
+    HEUN = "heun"
+    """Second-order reference: two passes per step."""
+    ANCESTRAL = "ancestral"
+    """Every step a Gaussian: what path weights need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffusionConfig:
+    """Weights of the losses and emphasis on channels.
+
+    Attributes:
+        rollout: Weight of where the motion leads.
+        overlap: Weight of overlapping boxes.
+        overlap_below: Noise level up to which overlaps count: above, the estimate is a mean over
+            many scenes, whose boxes may well overlap.
+        position: Weight of the two channels of position against one of the others.
+        heading: Weight of the two channels of heading.
+    """
+
+    rollout: float = 0.2
+    overlap: float = 0.05
+    overlap_below: float = 0.1
+    position: float = 4.0
+    heading: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerConfig:
+    """How to sample.
+
+    Attributes:
+        sampler: Which sampler.
+        steps: Number of steps.
+        event_scale: Classifier-free guidance towards the event (Ho & Salimans 2022); 1 for none.
+        attribute_scale: The same for the other fields of the condition.
+        interval: Noise levels between which guidance of the condition acts; a limited interval
+            keeps the diversity (Kynkaanniemi et al. 2024).
+        guide: Shifts the denoised estimate, None for none.
+        clamp: Bound on the shift of a standardised channel, in units of the noise level (CTG, Zhong
+            et al. 2023, clamps to 1): far beyond it samples leave the data, and path weights die.
+    """
+
+    sampler: Sampler = Sampler.DPM
+    steps: int = 8
+    event_scale: float = 1.0
+    attribute_scale: float = 1.0
+    interval: tuple[float, float] = (0.02, 5.0)
+    guide: Guide | None = None
+    clamp: float = 1.0
+
+
+class Sampled(NamedTuple):
+    """Samples with their weights.
+
+    Attributes:
+        tokens: Tokens, shape (B, A, CHANNELS).
+        log_weight: Log importance weight of each scene under the sampler without any guidance,
+            shape (B,), float64; zero where nothing guides. None for deterministic samplers that
+            are guided: their paths have no density.
+    """
+
+    tokens: torch.Tensor
+    log_weight: torch.Tensor | None
+
+
+class DiffusionModel(SceneModel):
+    """Diffusion over agent tokens with EDM preconditioning."""
+
+    name: ClassVar[str] = "diffusion"
+
+    def __init__(
+        self,
+        events: tuple[str, ...],
+        network: NetworkConfig | None = None,
+        noise: NoiseConfig | None = None,
+        losses: DiffusionConfig | None = None,
+    ) -> None:
+        """Build with fresh weights.
+
+        Args:
+            events: Event families of the condition.
+            network: Size of the network.
+            noise: Noise levels.
+            losses: Weights of the losses.
+        """
+        super().__init__(events)
+        self.network_config = network if network is not None else NetworkConfig()
+        self.noise = noise if noise is not None else NoiseConfig()
+        self.losses = losses if losses is not None else DiffusionConfig()
+        self.sampling = SamplerConfig()
+        self.network = SceneNetwork(
+            self.network_config, self.groups, inputs=2 * CHANNELS, outputs=CHANNELS
+        )
+        emphasis = torch.ones(CHANNELS)
+        emphasis[GROUPS["position"]] = self.losses.position
+        emphasis[GROUPS["heading"]] = self.losses.heading
+        self.register_buffer("emphasis", emphasis, persistent=False)
+        self.emphasis: torch.Tensor
+
+    def config(self) -> dict[str, Jsonable]:
+        """Give the settings; see SceneModel."""
+        return {
+            "events": list(self.events),
+            "network": asdict(self.network_config),
+            "noise": asdict(self.noise),
+            "losses": asdict(self.losses),
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Jsonable]) -> Self:
+        """Build from settings; see SceneModel."""
+        parts: dict[str, Any] = dict(config)
+        return cls(
+            tuple(parts["events"]),
+            NetworkConfig(**parts.get("network", {})),
+            NoiseConfig(**parts.get("noise", {})),
+            DiffusionConfig(**parts.get("losses", {})),
+        )
+
+    def loss(self, batch: SceneBatch, generator: torch.Generator) -> torch.Tensor:
+        """Weighted squared error of the estimate, plus rollout and overlap; see SceneModel."""
+        sigma = draw_sigma(self.noise, len(batch), generator).to(batch.agents)
+        noise = torch.randn(batch.agents.shape, generator=generator).to(batch.agents)
+        clean = self._clean(batch)
+        noisy = torch.where(batch.known, clean, clean + sigma[:, None, None] * noise)
+        scene = self.network.encode(batch)
+        given = self.network.describe(scene, batch.condition, batch.asked)
+        estimate = self._denoise(batch, clean, noisy, sigma, scene, given)
+        out = preconditioning(sigma)[1][:, None, None]
+        counts = ~batch.known & batch.present[..., None]
+        counts[..., PRESENCE] = ~batch.known[..., PRESENCE]
+        weight = counts * self.emphasis
+        error = ((estimate - clean) / out).square() * weight
+        denoising = error.sum() / weight.sum().clamp(min=1.0)
+        with torch.autocast(sigma.device.type, enabled=False):
+            return denoising + self._scene_loss(batch, estimate, sigma)
+
+    def sample(self, batch: SceneBatch, generator: torch.Generator) -> torch.Tensor:
+        """Fill in what is not known, as `sampling` says; see SceneModel."""
+        return self.draw(batch, scene_seeds(generator, len(batch)), self.sampling).tokens
+
+    @torch.no_grad()
+    def draw(self, batch: SceneBatch, seeds: list[int], how: SamplerConfig) -> Sampled:
+        """Sample with one seed per scene.
+
+        Args:
+            batch: What is known and asked.
+            seeds: Seed of each scene, B of them.
+            how: Sampler and guidance.
+        """
+        batch = batch.given()
+        noise = SceneNoise(seeds)
+        sigmas = sampling_sigmas(self.noise, how.steps)
+        clean = self._clean(batch)
+        # At the first level noisy data still have their own deviation beside that of the noise.
+        first = (float(sigmas[0]) ** 2 + SIGMA_DATA**2) ** 0.5
+        begin = first * noise.draw(batch.agents.shape[1:]).to(clean)
+        begin = torch.where(batch.known, clean, begin)
+        denoise = self.denoiser(batch, how)
+        log_weight: torch.Tensor | None = None
+        if how.sampler is Sampler.ANCESTRAL:
+            found, log_weight = sample_ancestral(denoise, begin, sigmas, noise)
+        elif how.sampler is Sampler.HEUN:
+            found = sample_heun(denoise, begin, sigmas)
+        else:
+            found = sample_dpm(denoise, begin, sigmas)
+        return Sampled(finished(batch, self.scale.inverse(found)), log_weight)
+
+    def denoiser(self, batch: SceneBatch, how: SamplerConfig) -> Denoise:
+        """Give the denoiser of a batch, in standardised units; the road is encoded once.
+
+        Args:
+            batch: What is known and asked; other values are zero.
+            how: Guidance.
+        """
+        scene, clean = self.network.encode(batch), self._clean(batch)
+        given = self.network.describe(scene, batch.condition, batch.asked)
+        without = [
+            (
+                scale - 1.0,
+                self.network.describe(scene, batch.condition, self._dropped(batch, names)),
+            )
+            for scale, names in (
+                (how.event_scale, ["event"]),
+                (how.attribute_scale, [name for name in self.groups if name != "event"]),
+            )
+            if scale != 1.0
+        ]
+
+        def denoise(x: torch.Tensor, sigma: float) -> Estimate:
+            level = torch.full((len(batch),), sigma, device=x.device)
+            noisy = torch.where(batch.known, clean, x)
+            base = self._denoise(batch, clean, noisy, level, scene, given)
+            steered = base
+            if how.interval[0] <= sigma <= how.interval[1]:
+                for more, other in without:
+                    plain = self._denoise(batch, clean, noisy, level, scene, other)
+                    steered = steered + more * (base - plain)
+            if how.guide is not None:
+                shift = how.guide(self.scale.inverse(steered), sigma, batch) / self.scale.spread
+                shift = shift.clamp(-how.clamp * sigma, how.clamp * sigma)
+                steered = torch.where(batch.known, steered, steered + shift)
+            return Estimate(base, steered)
+
+        return denoise
+
+    def _clean(self, batch: SceneBatch) -> torch.Tensor:
+        """Standardised tokens; what lies in empty slots is zero."""
+        there = batch.present[..., None]
+        clean = torch.where(there, self.scale(batch.agents), 0.0)
+        clean[..., PRESENCE] = batch.agents[..., PRESENCE]
+        return clean
+
+    def _denoise(
+        self,
+        batch: SceneBatch,
+        clean: torch.Tensor,
+        noisy: torch.Tensor,
+        sigma: torch.Tensor,
+        scene: Encoded,
+        given: torch.Tensor,
+    ) -> torch.Tensor:
+        """Estimate of the clean tokens, standardised; known channels as they are."""
+        skip, out, into, level = preconditioning(sigma)
+        skip, out, into = (c[:, None, None] for c in (skip, out, into))
+        known = batch.known
+        inputs = torch.cat([torch.where(known, clean, into * noisy), known.to(noisy)], -1)
+        pose = self.scale.inverse(noisy)[..., POSE]
+        moved = self.network(inputs, pose, batch.possible, scene, given, level)
+        return torch.where(known, clean, skip * noisy + out * moved.to(noisy))
+
+    def _dropped(self, batch: SceneBatch, names: list[str]) -> torch.Tensor:
+        """What is asked, some fields left out."""
+        asked = batch.asked.clone()
+        for name in names:
+            asked[:, self.groups[name]] = False
+        return asked
+
+    def _scene_loss(
+        self, batch: SceneBatch, estimate: torch.Tensor, sigma: torch.Tensor
+    ) -> torch.Tensor:
+        """Weighted losses of the decoded estimate, a scalar."""
+        tokens = self.scale.inverse(estimate)
+        out = preconditioning(sigma)[1]
+        unit = self.scale.spread[POSE.start] * POSITION_SCALE
+        # The scale at which errors turn linear grows with what can be known at a noise level.
+        scale = (1.0 + unit * out)[:, None].expand(batch.present.shape)
+        moving = batch.present & (~batch.known[..., :PRESENCE]).any(-1)
+        error = torch.where(moving, rollout_error(tokens, batch.agents, scale), 0.0)
+        rollout = error.sum() / moving.sum().clamp(min=1)
+        depth = overlap_depth(tokens, batch.present) - overlap_depth(batch.agents, batch.present)
+        fine = (sigma < self.losses.overlap_below)[:, None, None] & moving[..., None]
+        deep = torch.where(fine, depth.clamp(min=0.0), 0.0).sum() / fine.sum().clamp(min=1)
+        return self.losses.rollout * rollout + self.losses.overlap * deep
