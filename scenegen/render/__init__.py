@@ -2,6 +2,7 @@
 
 from scenegen.render.camera import PinholeCamera, View
 from scenegen.render.lidar_raster import RangeImage, RayGrid, cast_grid, hidden_share
+from scenegen.render.light_buffers import LightBuffers, light_buffers
 from scenegen.render.picture import Picture, look
 from scenegen.render.stage import Stage
 from scenegen.render.surfaces import CLASS_COLOR, CLASS_NAMES, CLASS_OF_KIND, SurfaceClass
@@ -13,6 +14,7 @@ __all__ = [
     "CLASS_NAMES",
     "CLASS_OF_KIND",
     "AgentMotion",
+    "LightBuffers",
     "Picture",
     "PinholeCamera",
     "RangeImage",
@@ -26,5 +28,6 @@ __all__ = [
     "build_world",
     "cast_grid",
     "hidden_share",
+    "light_buffers",
     "look",
 ]

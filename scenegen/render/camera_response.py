@@ -36,20 +36,22 @@ class Response:
         vignette: Loss of light in the corners, 0-1.
         shot: Variance of the noise per unit of signal.
         read: Standard deviation of the noise in the dark.
+        balance: How far the white balance goes towards a grey mean of the lower picture, 0-1.
     """
 
-    key: float = 0.20
+    key: float = 0.135
     gain: float = 4.0
     bloom: float = 0.05
-    vignette: float = 0.22
+    vignette: float = 0.25
     shot: float = 3e-4
     read: float = 0.004
+    balance: float = 0.5
 
 
 RESPONSES: dict[Light, Response] = {
     Light.DAY: Response(),
-    Light.DUSK: Response(key=0.155, gain=9.0, bloom=0.09, shot=4e-4, read=0.005),
-    Light.NIGHT: Response(key=0.075, gain=14.0, bloom=0.14, shot=4e-4, read=0.006),
+    Light.DUSK: Response(key=0.115, gain=9.0, bloom=0.09, shot=4e-4, read=0.005, balance=0.45),
+    Light.NIGHT: Response(key=0.07, gain=14.0, bloom=0.14, shot=4e-4, read=0.006, balance=0.2),
 }
 """How a camera answers to each light: at night it opens up, but not all the way."""
 
@@ -69,7 +71,8 @@ def develop(radiance: FloatArray, conditions: Conditions, rng: np.random.Generat
     if conditions.light is not Light.NIGHT:
         # Bright surroundings fool the meter; drivers' cameras compensate snow and fog by +0.7 EV.
         response = replace(response, key=response.key * COMPENSATION.get(conditions.weather, 1.0))
-    image = np.ascontiguousarray(radiance, np.float32) * np.float32(exposure(radiance, response))
+    gain = exposure(radiance, response) * white_balance(radiance, response)
+    image = np.ascontiguousarray(radiance, np.float32) * gain.astype(np.float32)
     narrow, wide = _scattered(image)
     shift = rng.integers(0, _GRAIN, 2)
     out = np.empty(image.shape, np.uint8)
@@ -87,6 +90,24 @@ def exposure(radiance: FloatArray, response: Response) -> float:
     luminance = lower @ LUMINANCE
     mean = float(np.exp(np.log(luminance + 1e-4).mean()))
     return min(response.key / mean, response.gain)
+
+
+def white_balance(radiance: FloatArray, response: Response) -> FloatArray:
+    """Gains of red, green and blue, shape (3,): part of the way to a grey mean (Buchsbaum, 1980).
+
+    Luminance is kept. The sky, bright lights and vivid things are left out: a red truck does not
+    turn the road green.
+    """
+    # Every fourth row and column is enough for a mean.
+    lower = radiance[2 * len(radiance) // 5 :: 4, ::4].reshape(-1, 3)
+    luminance = lower @ LUMINANCE
+    high, low = lower.max(-1), lower.min(-1)
+    used = (luminance < 4 * np.median(luminance) + 1e-6) & (high - low < 0.45 * high)
+    if used.sum() < 0.05 * len(used):
+        return np.ones(3)
+    mean = lower[used].mean(0).astype(np.float64) + 1e-6
+    gain = np.clip((mean @ LUMINANCE / mean) ** response.balance, 0.6, 1.6)
+    return np.asarray(gain * (mean @ LUMINANCE) / ((gain * mean) @ LUMINANCE))
 
 
 def _scattered(image: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -144,7 +165,7 @@ def _encode(grey, value, table, entries):  # type: ignore[no-untyped-def]  # noq
 
 def _tone_table() -> IntArray:
     """Filmic curve (Narkowicz, 2015), then the sRGB transfer, for exposures 0 to WHITE."""
-    x = 0.62 * (np.arange(16384) + 0.5) / 16384 * WHITE
+    x = 0.66 * (np.arange(16384) + 0.5) / 16384 * WHITE
     tone = np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1)
     srgb = np.where(tone <= 0.0031308, 12.92 * tone, 1.055 * tone ** (1 / 2.4) - 0.055)
     return np.rint(255 * srgb).astype(np.uint8)

@@ -1,4 +1,8 @@
-"""The deferred resolve: geometry, labels and material of every pixel, from the visibility."""
+"""The deferred resolve: geometry, labels and material of every pixel, from the visibility.
+
+Each face that is seen is prepared once: all its attributes are planes over the image divided by
+its depth, so that a pixel takes one division and one look at a bitmap.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,22 @@ from scenegen.render.surfaces import Lamp, MaterialTable
 from scenegen.render.textures import EDGE, LEVEL_START, LEVELS, UNIT, Textures
 from scenegen.render.triangles import Triangles
 
-_EDGE = float(EDGE)
-_PER_UNIT, _PER_STEP = 1.0 / float(UNIT), 1.0 / 255.0
+_PER_UNIT, _PER_STEP = np.float32(1.0 / (256.0 * UNIT)), np.float32(1.0 / (256.0 * 255.0))
 _START = LEVEL_START.astype(np.int64)
 _HEAD, _TAIL, _STREET, _ALWAYS = (
     int(lamp) for lamp in (Lamp.HEAD, Lamp.TAIL, Lamp.STREET, Lamp.ALWAYS)
 )
 WINDOW_LIGHT = (1.5, 1.05, 0.55)
 """Radiance of a lit pane, linear RGB, in the units of Material.emission."""
+_BRIGHTEST, _PANE_GLOSS = np.float32(0.9), np.float32(0.09)
+_EVEN_BYTES, _LANE = np.uint64(0x00FF00FF), np.uint64(0xFFFF)
+_ONE_BYTE, _ONE_LANE, _TWO_LANES, _THREE_LANES = (np.uint64(bits) for bits in (8, 16, 32, 48))
+_FACING, _HEIGHT, _ACROSS, _UP, _LENGTH, _FINE = 0, 3, 4, 7, 10, 11
+_TINT, _SHINE, _GLOSS, _NORMAL, _OWN, _PLAN = 12, 15, 18, 19, 28, 31
+"""Columns of a prepared face: its normal in camera axes (3), its distance times the length of
+that, planes of both texture coordinates (3 + 3), length of the normal, squared texels per metre
+times pixel, albedo (3), emission (3), gloss, planes of the normal in map axes (9; of a flat face
+the normal (3)), its own normal in map axes towards the camera (3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,7 +95,6 @@ class GBuffer:
 def resolve(
     triangles: Triangles,
     view: View,
-    points: FloatArray,
     samples: Samples,
     textures: Textures,
     *,
@@ -94,208 +105,288 @@ def resolve(
     Args:
         triangles: What there is.
         view: From where it is seen.
-        points: Vertices in the camera frame, as `rasterize` gives them.
         samples: Which face each sample sees.
         textures: Bitmaps of the materials.
         lamps_on: How far street lamps and window lights are on, 0-1.
     """
-    table = MaterialTable.of(textures.names)
-    count = len(samples.face)
-    out = GBuffer(
-        view=view,
-        samples=samples,
-        depth=np.zeros(count, np.float32),
-        semantic=np.zeros(count, np.uint8),
-        instance=np.zeros(count, np.uint16),
-        normal=np.zeros((count, 3), np.float32),
-        albedo=np.zeros((count, 3), np.float32),
-        gloss=np.zeros(count, np.float32),
-        emission=np.zeros((count, 3), np.float32),
-    )
+    table = _material_table(textures.names)
+    out = _allocate(view, samples)
     camera = view.camera
-    optics = np.array([camera.focal_px, camera.width_px / 2, camera.height_px / 2])
+    slot = np.full(triangles.count, -1, np.int32)
+    seen = np.empty(min(len(samples.face), triangles.count), np.int32)
+    seen = np.sort(seen[: _list_faces(samples.face, slot, seen)])  # In order of memory.
+    slot[seen] = np.arange(len(seen), dtype=np.int32)
+    plan, kind = np.empty((len(seen), _PLAN)), np.empty((len(seen), 5), np.int32)
+    mesh = (triangles.vertices, triangles.faces, triangles.normals, triangles.uv)
+    pose = (np.ascontiguousarray(view.turn), view.eye)
+    _prepare(seen, mesh, pose, triangles.material, table.tile, plan)
+    _describe(
+        seen,
+        (triangles.material, triangles.owner),
+        (triangles.surface, triangles.number, triangles.tint, triangles.lamps),
+        (table.albedo, table.gloss, table.texture, table.tile, table.is_tinted, table.lamp),
+        (table.emission, lamps_on, 1.0 / camera.focal_px),
+        plan,
+        kind,
+    )
     _resolve(
         samples.face,
         samples.place,
-        points,
-        view.turn,
-        optics,
-        (triangles.faces, triangles.normals, triangles.uv, triangles.material, triangles.owner),
-        (triangles.surface, triangles.number, triangles.tint, triangles.lamps),
-        (table.albedo, table.gloss, table.texture, table.tile, table.is_tinted, table.lamp),
-        table.emission,
-        textures.texels,
+        slot,
+        (camera.focal_px, camera.width_px / 2, camera.height_px / 2),
+        (plan, kind),
+        textures.texels.view(np.uint32)[..., 0],
         lamps_on,
         (out.depth, out.semantic, out.instance, out.normal, out.albedo, out.gloss, out.emission),
     )
     return out
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
-def _resolve(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    face,  # noqa: ANN001
-    place,  # noqa: ANN001
-    points,  # noqa: ANN001
-    turn,  # noqa: ANN001
-    optics,  # noqa: ANN001
-    mesh,  # noqa: ANN001
-    things,  # noqa: ANN001
-    table,  # noqa: ANN001
-    shine,  # noqa: ANN001
-    texels,  # noqa: ANN001
-    lamps_on,  # noqa: ANN001
-    out,  # noqa: ANN001
-):
-    faces, normals, uv, material, owner = mesh
-    surface, number, tint, lamps = things
-    albedo, gloss, texture, tile, is_tinted, lamp = table
-    depth_out, semantic_out, instance_out, normal_out, albedo_out, gloss_out, emission_out = out
-    per_px = 1.0 / optics[0]
-    plane, normal = np.empty(16), np.empty(3)
-    a, b, c, k, m, last = 0, 0, 0, 0, 0, -1
+@lru_cache(maxsize=8)
+def _material_table(names: tuple[str, ...]) -> MaterialTable:
+    return MaterialTable.of(names)
+
+
+def _allocate(view: View, samples: Samples) -> GBuffer:
+    """Make room for all arrays in two blocks: few large ones spare most page faults.
+
+    Labels, which are often kept, lie apart from the rest.
+    """
+    count = len(samples.face)
+    rest, labels = np.empty((10, count), np.float32), np.empty(7 * count, np.uint8)
+    rest[6:9] = 0.0  # Few things shine: only they are written.
+    return GBuffer(
+        view=view,
+        samples=samples,
+        depth=labels[: 4 * count].view(np.float32),
+        instance=labels[4 * count : 6 * count].view(np.uint16),
+        semantic=labels[6 * count :],
+        normal=rest[:3].reshape(count, 3),
+        albedo=rest[3:6].reshape(count, 3),
+        emission=rest[6:9].reshape(count, 3),
+        gloss=rest[9],
+    )
+
+
+@nb.njit(cache=True, nogil=True)
+def _list_faces(face, slot, seen):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """List the faces that are seen in `seen`, and mark them in `slot`; gives how many."""
+    count, last = 0, -1
     for i in range(len(face)):
         f = face[i]
-        if f < 0:
+        if f == last or f < 0:
             continue
-        x, y = (place[i, 0] - optics[1]) * per_px, (place[i, 1] - optics[2]) * per_px
-        if f != last:
-            last, a, b, c = f, int(faces[f, 0]), int(faces[f, 1]), int(faces[f, 2])
-            k, m = int(owner[f]), int(material[f])
-            _set_up(points, a, b, c, turn, plane)
-        wa, wb, wc, facing = _weigh(plane, x, y)
-        depth = wa * points[a, 2] + wb * points[b, 2] + wc * points[c, 2]
-        depth_out[i] = depth
-        semantic_out[i] = surface[k]
-        instance_out[i] = number[k]
-        _blend(normals, a, b, c, wa, wb, wc, plane, facing, normal)
-        for axis in range(3):
-            normal_out[i, axis] = normal[axis]
-        red, green, blue, alpha = 1.0, 1.0, 1.0, 0.0
-        if texture[m] >= 0:
-            per_tile = 1.0 / tile[m]
-            u = (wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]) * per_tile
-            v = (wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]) * per_tile
-            size = depth * _footprint(plane[15], facing, x, y) * per_px * per_tile
-            red, green, blue, alpha = sample(texels, texture[m], u, v, size)
-        if is_tinted[m]:
-            red, green, blue = red * tint[k, 0], green * tint[k, 1], blue * tint[k, 2]
-        albedo_out[i, 0] = min(red * albedo[m, 0], 0.9)
-        albedo_out[i, 1] = min(green * albedo[m, 1], 0.9)
-        albedo_out[i, 2] = min(blue * albedo[m, 2], 0.9)
-        # Alpha 0.4 is a dark pane, 1 a lit one; below 0.4 wall and pane mix in one pixel.
-        gloss_out[i] = max(gloss[m], 0.09 * min(alpha * 2.5, 1.0))
-        lit = max(alpha - 0.4, 0.0) * (1.0 / 0.6) * lamps_on
-        bright = _brightness(lamp[m], lamps[k, 0], lamps[k, 1], lamps_on)
-        if lit <= 0.0 and bright <= 0.0:
-            continue
-        for channel in range(3):
-            emission_out[i, channel] = bright * shine[m, channel] + lit * WINDOW_LIGHT[channel]
+        last = f
+        if slot[f] < 0:
+            slot[f], seen[count] = 0, f
+            count += 1
+    return count
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _set_up(points, a, b, c, turn, plane):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Prepare a face for its pixels.
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _prepare(seen, mesh, pose, material, tile, plan):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill in the geometry of the faces that are seen.
 
-    Fills `plane` with the cross products of its corners two by two, which give the weights (9),
-    its normal in map axes (3), its normal in camera axes (3), and the normal's length.
-    """
-    ax, ay, az = points[a, 0], points[a, 1], points[a, 2]
-    bx, by, bz = points[b, 0], points[b, 1], points[b, 2]
-    cx, cy, cz = points[c, 0], points[c, 1], points[c, 2]
-    plane[0], plane[1], plane[2] = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
-    plane[3], plane[4], plane[5] = cy * az - cz * ay, cz * ax - cx * az, cx * ay - cy * ax
-    plane[6], plane[7], plane[8] = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
-    ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
-    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-    for axis in range(3):
-        plane[9 + axis] = turn[0, axis] * nx + turn[1, axis] * ny + turn[2, axis] * nz
-    plane[12], plane[13], plane[14] = nx, ny, nz
-    plane[15] = np.sqrt(nx * nx + ny * ny + nz * nz)
-
-
-@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _weigh(plane, x, y):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Barycentric weights where the ray (x, y, 1) meets the plane of a face, and n . ray.
-
-    The weight of a vertex is the triple product of the ray with the other two vertices: exact in
+    The weight of a corner is the triple product of the ray with the other two corners: exact in
     space, hence correct in perspective and at the near plane (Olano and Greer, 1997).
     """
-    wa = x * plane[0] + y * plane[1] + plane[2]
-    wb = x * plane[3] + y * plane[4] + plane[5]
-    wc = x * plane[6] + y * plane[7] + plane[8]
-    total = wa + wb + wc
-    scale = 1.0 / total if total != 0.0 else 0.0
-    facing = x * plane[12] + y * plane[13] + plane[14]
-    return wa * scale, wb * scale, wc * scale, facing
+    vertices, faces, normals, uv = mesh
+    weight = np.empty((3, 3))
+    for s in range(len(seen)):
+        f, row = seen[s], plan[s]
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        p, q, r = _seen(vertices, a, pose), _seen(vertices, b, pose), _seen(vertices, c, pose)
+        _cross(q, r, weight[0])
+        _cross(r, p, weight[1])
+        _cross(p, q, weight[2])
+        per_tile = 1.0 / tile[material[f]]
+        square = 0.0
+        for axis in range(3):
+            wa, wb, wc = weight[0, axis], weight[1, axis], weight[2, axis]
+            row[_FACING + axis] = wa + wb + wc
+            row[_ACROSS + axis] = (wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]) * per_tile
+            row[_UP + axis] = (wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]) * per_tile
+            square += row[_FACING + axis] * row[_FACING + axis]
+        row[_HEIGHT] = p[0] * row[0] + p[1] * row[1] + p[2] * row[2]
+        row[_LENGTH] = np.sqrt(square)
+        _prepare_normal(normals, a, b, c, weight, pose[0], row)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _footprint(length, facing, x, y):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Edge of a pixel's footprint on a surface at depth 1, in pixels.
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _seen(vertices, i, pose):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Bring a vertex into the camera frame."""
+    turn, eye = pose
+    x, y, z = vertices[i, 0] - eye[0], vertices[i, 1] - eye[1], vertices[i, 2] - eye[2]
+    return (
+        turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z,
+        turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z,
+        turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z,
+    )
 
-    Isotropic, between the short and the long axis of the true ellipse.
-    """
-    square = 1.0 + x * x + y * y
-    slant = max(abs(facing) / max(length * np.sqrt(square), 1e-30), 0.02)
-    return np.sqrt(square / slant)
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _cross(p, q, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    out[0], out[1] = p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2]
+    out[2] = p[0] * q[1] - p[1] * q[0]
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _blend(normals, a, b, c, wa, wb, wc, plane, facing, normal):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Interpolate the unit normal on the side that is seen into `normal`.
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _prepare_normal(normals, a, b, c, weight, turn, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill in the planes of a smooth normal, or the normal of a flat face.
 
     The face's own normal decides which side is seen: a smooth normal may point away near a
     silhouette without the face doing so.
     """
-    nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
-    ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
-    nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
-    agrees = plane[9] * nx + plane[10] * ny + plane[11] * nz > 0.0
-    scale = 1.0 / max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-12)
-    if (facing > 0.0) == agrees:
-        scale = -scale
-    normal[0], normal[1], normal[2] = scale * nx, scale * ny, scale * nz
+    side = -1.0 if row[_HEIGHT] > 0.0 else 1.0
+    agree, smooth = 0.0, False
+    for axis in range(3):
+        own = turn[0, axis] * row[0] + turn[1, axis] * row[1] + turn[2, axis] * row[2]
+        row[_OWN + axis] = side * own
+        na, nb_, nc = normals[a, axis], normals[b, axis], normals[c, axis]
+        agree += side * own * na
+        smooth = smooth or na != nb_ or na != nc
+        for d in range(3):
+            blend = na * weight[0, d] + nb_ * weight[1, d] + nc * weight[2, d]
+            row[_NORMAL + 3 * axis + d] = blend
+    row[_FINE] = 1.0 if smooth else 0.0
+    if not smooth:
+        sign = 1.0 if agree > 0.0 else -1.0
+        for axis in range(3):
+            row[_NORMAL + axis] = sign * normals[a, axis]
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _describe(seen, mesh, things, table, light, plan, kind):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill in labels and material of the faces that are seen."""
+    material, owner = mesh
+    surface, number, tint, lamps = things
+    albedo, gloss, texture, tile, is_tinted, lamp = table
+    shine, lamps_on, per_px = light
+    for s in range(len(seen)):
+        k, m = int(owner[seen[s]]), int(material[seen[s]])
+        bright = _brightness(lamp[m], lamps[k, 0], lamps[k, 1], lamps_on)
+        kind[s, 0], kind[s, 1], kind[s, 2] = surface[k], number[k], texture[m]
+        kind[s, 3], kind[s, 4] = int(plan[s, _FINE]), int(bright > 0.0)
+        for channel in range(3):
+            hue = tint[k, channel] if is_tinted[m] else 1.0
+            plan[s, _TINT + channel] = albedo[m, channel] * hue
+            plan[s, _SHINE + channel] = bright * shine[m, channel]
+        plan[s, _GLOSS] = gloss[m]
+        fine = per_px / tile[m] * EDGE * 1.4142
+        plan[s, _FINE] = fine * fine
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _resolve(face, place, slot, optics, prepared, texels, lamps_on, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    depth_out, semantic_out, instance_out, normal_out, albedo_out, gloss_out, emission_out = out
+    plan, kind = prepared
+    per_px = 1.0 / optics[0]
+    one, lit_per_alpha = np.float32(1.0), np.float32(lamps_on / 0.6)
+    for i in range(len(face)):
+        if face[i] < 0:
+            _leave_empty(i, out)
+            continue
+        s = slot[face[i]]
+        row, bitmap = plan[s], kind[s, 2]
+        x, y = (place[i, 0] - optics[1]) * per_px, (place[i, 1] - optics[2]) * per_px
+        facing = x * row[0] + y * row[1] + row[2]
+        q = 1.0 / facing if facing != 0.0 else 0.0
+        depth = row[_HEIGHT] * q
+        depth_out[i], semantic_out[i], instance_out[i] = depth, kind[s, 0], kind[s, 1]
+        nx, ny, nz = row[_NORMAL], row[_NORMAL + 1], row[_NORMAL + 2]
+        if kind[s, 3] > 0:
+            nx, ny, nz = _smooth_normal(row, x, y, q)
+        normal_out[i, 0], normal_out[i, 1], normal_out[i, 2] = nx, ny, nz
+        red, green, blue, alpha = one, one, one, np.float32(0.0)
+        if bitmap >= 0:
+            u = (x * row[_ACROSS] + y * row[_ACROSS + 1] + row[_ACROSS + 2]) * q
+            v = (x * row[_UP] + y * row[_UP + 1] + row[_UP + 2]) * q
+            level = _mip_level(row[_FINE] * depth * depth * _footprint(row[_LENGTH] * q, x, y))
+            red, green, blue, alpha = _look_up(texels, bitmap, u, v, level)
+        albedo_out[i, 0] = min(red * np.float32(row[_TINT]), _BRIGHTEST)
+        albedo_out[i, 1] = min(green * np.float32(row[_TINT + 1]), _BRIGHTEST)
+        albedo_out[i, 2] = min(blue * np.float32(row[_TINT + 2]), _BRIGHTEST)
+        # Alpha 0.4 is a dark pane, 1 a lit one; below 0.4 wall and pane mix in one pixel.
+        pane = _PANE_GLOSS * min(alpha * np.float32(2.5), one)
+        gloss_out[i] = max(np.float32(row[_GLOSS]), pane)
+        lit = max(alpha - np.float32(0.4), np.float32(0.0)) * lit_per_alpha
+        if lit > 0.0 or kind[s, 4] > 0:
+            for channel in range(3):
+                emission_out[i, channel] = row[_SHINE + channel] + lit * WINDOW_LIGHT[channel]
+
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _leave_empty(i, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    depth, semantic, instance, normal, albedo, gloss, _ = out
+    depth[i], semantic[i], instance[i], gloss[i] = 0.0, 0, 0, 0.0
+    for channel in range(3):
+        normal[i, channel], albedo[i, channel] = 0.0, 0.0
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def sample(texels, bitmap, u, v, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Read a bitmap, bilinear at the mip level of a footprint.
+def _smooth_normal(row, x, y, q):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Interpolate the unit normal on the side that is seen."""
+    nx = (x * row[_NORMAL] + y * row[_NORMAL + 1] + row[_NORMAL + 2]) * q
+    ny = (x * row[_NORMAL + 3] + y * row[_NORMAL + 4] + row[_NORMAL + 5]) * q
+    nz = (x * row[_NORMAL + 6] + y * row[_NORMAL + 7] + row[_NORMAL + 8]) * q
+    agree = row[_OWN] * nx + row[_OWN + 1] * ny + row[_OWN + 2] * nz
+    scale = 1.0 / max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-12)
+    scale = scale if agree > 0.0 else -scale
+    return scale * nx, scale * ny, scale * nz
 
-    Args:
-        texels: All levels of all bitmaps, shape (B, texels, 4).
-        bitmap: Which bitmap.
-        u: Coordinate across, one unit per repetition.
-        v: Coordinate up.
-        size: Edge of the pixel's footprint in the same unit.
 
-    Returns:
-        Three factors for the albedo and the alpha.
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _footprint(length, x, y):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Squared edge of a pixel's footprint on a surface at depth 1, in squared pixels.
+
+    Isotropic, between the short and the long axis of the true ellipse; `length` is that of the
+    normal over its product with the ray.
     """
-    texel = size * _EDGE * 1.4142
+    square = 1.0 + x * x + y * y
+    return square * min(np.sqrt(square) * abs(length), 50.0)
+
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _mip_level(square):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Level at which a footprint, its squared edge in the finest texels, spans 1 to 2 texels."""
     level = 0
-    while texel >= 2.0 and level < LEVELS - 1:
-        texel *= 0.5
+    while square >= 4.0 and level < LEVELS - 1:
+        square *= 0.25
         level += 1
+    return level
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _look_up(texels, bitmap, u, v, level):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Blend four texels of a level with weights of eight bits, as graphics hardware does.
+
+    The four channels of a texel lie in one word, and are weighed by one multiplication.
+    """
     edge = EDGE >> level
-    s, t = (u - np.floor(u)) * edge + (edge - 0.5), (v - np.floor(v)) * edge + (edge - 0.5)
-    s0, t0 = int(s), int(t)
-    fs, ft = s - s0, t - t0
-    mask = edge - 1
-    left, right = s0 & mask, (s0 + 1) & mask
-    start = _START[level]
-    low, high = start + (t0 & mask) * edge, start + ((t0 + 1) & mask) * edge
-    w00, w01 = (1 - ft) * (1 - fs), (1 - ft) * fs
-    w10, w11 = ft * (1 - fs), ft * fs
-    p, q, r, o = low + left, low + right, high + left, high + right
-    red = w00 * texels[bitmap, p, 0] + w01 * texels[bitmap, q, 0]
-    red += w10 * texels[bitmap, r, 0] + w11 * texels[bitmap, o, 0]
-    green = w00 * texels[bitmap, p, 1] + w01 * texels[bitmap, q, 1]
-    green += w10 * texels[bitmap, r, 1] + w11 * texels[bitmap, o, 1]
-    blue = w00 * texels[bitmap, p, 2] + w01 * texels[bitmap, q, 2]
-    blue += w10 * texels[bitmap, r, 2] + w11 * texels[bitmap, o, 2]
-    alpha = w00 * texels[bitmap, p, 3] + w01 * texels[bitmap, q, 3]
-    alpha += w10 * texels[bitmap, r, 3] + w11 * texels[bitmap, o, 3]
-    return red * _PER_UNIT, green * _PER_UNIT, blue * _PER_UNIT, alpha * _PER_STEP
+    # Places in 1/256 of a texel; half a texel less, for texel centres are at half integers.
+    s, t = int(np.floor(u * (256 * edge))) - 128, int(np.floor(v * (256 * edge))) - 128
+    fs, ft, mask = s & 255, t & 255, edge - 1
+    left, right = (s >> 8) & mask, ((s >> 8) + 1) & mask
+    low = _START[level] + ((t >> 8) & mask) * edge
+    high = _START[level] + (((t >> 8) + 1) & mask) * edge
+    corner = (fs * ft + 128) >> 8
+    sum4 = _lanes(texels[bitmap, low + left]) * np.uint64(256 - fs - ft + corner)
+    sum4 += _lanes(texels[bitmap, low + right]) * np.uint64(fs - corner)
+    sum4 += _lanes(texels[bitmap, high + left]) * np.uint64(ft - corner)
+    sum4 += _lanes(texels[bitmap, high + right]) * np.uint64(corner)
+    return (
+        np.float32(np.int64(sum4 & _LANE)) * _PER_UNIT,
+        np.float32(np.int64((sum4 >> _TWO_LANES) & _LANE)) * _PER_UNIT,
+        np.float32(np.int64((sum4 >> _ONE_LANE) & _LANE)) * _PER_UNIT,
+        np.float32(np.int64(sum4 >> _THREE_LANES)) * _PER_STEP,
+    )
+
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _lanes(texel):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Spread four bytes over lanes of 16 bits: red, blue, green, alpha."""
+    wide = np.uint64(texel)
+    return (wide & _EVEN_BYTES) | (((wide >> _ONE_BYTE) & _EVEN_BYTES) << _TWO_LANES)
 
 
 @nb.njit(cache=True, nogil=True, forceinline=True)

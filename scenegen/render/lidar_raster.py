@@ -275,14 +275,24 @@ def _room(rows, first_vertex):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
 
 @nb.njit(cache=True, nogil=True)
 def _to_sensor(vertices, begin, end, turn, eye, points, angles):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    for i in range(begin, end):
-        x, y, z = vertices[i, 0] - eye[0], vertices[i, 1] - eye[1], vertices[i, 2] - eye[2]
-        px = turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z
-        py = turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z
-        pz = turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z
-        points[i - begin, 0], points[i - begin, 1], points[i - begin, 2] = px, py, pz
-        angles[i - begin, 0] = quick_atan2(py, px)
-        angles[i - begin, 1] = quick_atan2(pz, np.sqrt(px * px + py * py))
+    pose = (
+        *(turn[0, 0], turn[0, 1], turn[0, 2], turn[1, 0], turn[1, 1], turn[1, 2]),
+        *(turn[2, 0], turn[2, 1], turn[2, 2], eye[0], eye[1], eye[2]),
+    )
+    flat = vertices.reshape(-1)[3 * begin : 3 * end]
+    _to_angles(flat, pose, points.reshape(-1), angles.reshape(-1))
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _to_angles(vertices, pose, points, angles):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill in positions and angles of vertices; each array is one row, to be vectorised."""
+    ax, ay, az, bx, by, bz, cx, cy, cz, ex, ey, ez = pose
+    for i in range(len(vertices) // 3):
+        x, y, z = vertices[3 * i] - ex, vertices[3 * i + 1] - ey, vertices[3 * i + 2] - ez
+        px, py, pz = ax * x + ay * y + az * z, bx * x + by * y + bz * z, cx * x + cy * y + cz * z
+        points[3 * i], points[3 * i + 1], points[3 * i + 2] = px, py, pz
+        angles[2 * i] = quick_atan2(py, px)
+        angles[2 * i + 1] = quick_atan2(pz, np.sqrt(px * px + py * py))
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -315,11 +325,24 @@ def _beams(points, angles, a, b, c, elevation, corner, window):  # type: ignore[
         corner[1, axis] = points[b, axis]
         corner[2, axis] = points[c, axis]
     _window(corner, angles[a], angles[b], angles[c], window)
-    low = np.searchsorted(elevation, window[2] - _SLACK)
+    low = _first_beam(elevation, window[2] - _SLACK)
     high = low
     while high < len(elevation) and elevation[high] < window[3] + _SLACK:
         high += 1
     return low, high
+
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _first_beam(elevation, angle):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """First of the ascending beams that is not below an angle."""
+    low, high = 0, len(elevation)
+    while low < high:
+        middle = (low + high) >> 1
+        if elevation[middle] < angle:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @nb.njit(cache=True, nogil=True, forceinline=True)
@@ -413,12 +436,12 @@ def _test(corner, window, low, high, f, rays, out):  # type: ignore[no-untyped-d
     length = np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2])
     if height == 0.0 or length == 0.0:
         return
-    for i in range(begin, end + 1):
-        column = i % len(cos_azimuth)
+    column = begin % len(cos_azimuth) - 1
+    for _ in range(begin, end + 1):
+        column = column + 1 if column + 1 < len(cos_azimuth) else 0
+        cos, sin = cos_azimuth[column], sin_azimuth[column]
         for row in range(low, high):
-            dx = cos_elevation[row] * cos_azimuth[column]
-            dy = cos_elevation[row] * sin_azimuth[column]
-            dz = sin_elevation[row]
+            dx, dy, dz = cos_elevation[row] * cos, cos_elevation[row] * sin, sin_elevation[row]
             if _inside(a, b, c, sign, dx, dy, dz):
                 against = n[0] * dx + n[1] * dy + n[2] * dz
                 if against != 0.0:

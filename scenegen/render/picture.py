@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import cv2
 import numba as nb
 import numpy as np
 
@@ -13,21 +12,15 @@ from scenegen.render.atmosphere import add_precipitation
 from scenegen.render.camera import View
 from scenegen.render.camera_response import develop
 from scenegen.render.gbuffer import GBuffer, Samples, resolve
+from scenegen.render.light_buffers import LightBuffers, collect_light
+from scenegen.render.light_field import light_field
+from scenegen.render.lighting import irradiance
 from scenegen.render.rasterizer import rasterize
-from scenegen.render.shading import LightField, lamp_tiles, shade
-from scenegen.render.shadows import CASTERS, ShadowMap, cover_map, shadow_map
-from scenegen.render.sky import illuminate
-from scenegen.render.stage import Lights, Stage
+from scenegen.render.shading import shade
+from scenegen.render.stage import Stage
 from scenegen.render.triangles import Triangles
 from scenegen.render.world.world import lamps_on
 from scenegen.scene import EGO
-
-SHADOW_HALF, SHADOW_EDGE = 44.0, 640
-"""Half edge of the region with sun shadows [m], texels along it."""
-COVER_EDGE = 320
-"""Texels along the edge of the map of contact shadows."""
-AHEAD = 34.0
-"""The shadowed region is centred this far in front of the camera [m]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,14 +31,23 @@ class Picture:
         rgb: sRGB picture, shape (H, W, 3), uint8.
         radiance: Linear RGB before the lens, shape (H, W, 3), float32.
         gbuffer: One sample per pixel, row by row.
+        light: The light it is shaded with, None where that was not asked for.
     """
 
     rgb: IntArray
     radiance: FloatArray
     gbuffer: GBuffer
+    light: LightBuffers | None = None
 
 
-def look(stage: Stage, triangles: Triangles, view: View, rng: np.random.Generator) -> Picture:
+def look(
+    stage: Stage,
+    triangles: Triangles,
+    view: View,
+    rng: np.random.Generator,
+    *,
+    with_light: bool = False,
+) -> Picture:
     """Take a picture of a stage.
 
     Args:
@@ -53,78 +55,32 @@ def look(stage: Stage, triangles: Triangles, view: View, rng: np.random.Generato
         triangles: The stage, assembled.
         view: From where.
         rng: Random numbers for rain drops and sensor noise.
+        with_light: Whether to hand out the light as well.
     """
     camera = view.camera
     on = lamps_on(stage.conditions)
     visibility = rasterize(triangles, view)
-    gbuffer = resolve(
-        triangles, view, visibility.points, Samples.centers(visibility), stage.textures, lamps_on=on
-    )
+    gbuffer = resolve(triangles, view, Samples.centers(visibility), stage.textures, lamps_on=on)
     field = light_field(stage, triangles, view, gbuffer)
     edges = _resolve_edges(stage, triangles, view)
-    radiance = shade(gbuffer, field, skip=edges.pixel)
-    edges.blend(shade(edges.gbuffer, field), radiance)
+    every = np.ones(len(gbuffer.depth), np.bool_)
+    inner = every.copy()
+    inner[edges.pixel] = False
+    arriving = irradiance(gbuffer, field, every if with_light else inner)
+    radiance = shade(gbuffer, field, arriving, inner)
+    each = np.ones(len(edges.pixel), np.bool_)
+    at_edges = irradiance(edges.gbuffer, field, each)
+    edges.blend(shade(edges.gbuffer, field, at_edges, each), radiance)
+    light = None
+    if with_light:
+        light = collect_light(triangles, gbuffer, field, arriving, edges.fine)
     radiance = radiance.reshape(camera.height_px, camera.width_px, 3)
     depth = gbuffer.depth.reshape(camera.height_px, camera.width_px)
     speed = float(np.abs(stage.agents.speed[EGO]))
     drops = 0.85 * field.illumination.air + 0.015 * on
     fallen = add_precipitation(radiance, depth, drops, stage.conditions, speed, rng)
-    return Picture(rgb=develop(fallen, stage.conditions, rng), radiance=radiance, gbuffer=gbuffer)
-
-
-def light_field(stage: Stage, triangles: Triangles, view: View, gbuffer: GBuffer) -> LightField:
-    """Prepare everything that sheds light on a view."""
-    light = illuminate(stage.conditions)
-    forward = view.turn[2] * [1.0, 1.0, 0.0]
-    center = view.eye * [1.0, 1.0, 0.0] + AHEAD * forward / max(float(np.linalg.norm(forward)), 0.1)
-    none = ShadowMap(
-        axes=np.eye(3), corner=np.zeros(2), texel=1.0, height=np.zeros((1, 1), np.float32)
-    )
-    sun = none
-    if light.sun.sum() > 0:
-        sun = shadow_map(triangles, light.sun_direction, center, SHADOW_HALF, SHADOW_EDGE)
-    lamps = _near_lamps(stage.lights, triangles.origin, view)
-    field = LightField(
-        illumination=light,
-        clouds=stage.clouds,
-        sun_shadow=sun,
-        cover=cover_map(triangles, center, SHADOW_HALF, COVER_EDGE),
-        lamps=lamps,
-        tiles=lamp_tiles(view.camera, gbuffer, lamps),
-        mirror=np.zeros((0, 0, 3), np.float32),
-    )
-    if light.wetness < 0.05 or light.snow > 0:
-        return field
-    return replace(field, mirror=_mirror(stage, triangles, view, field))
-
-
-def _near_lamps(lights: Lights, origin: FloatArray, view: View) -> Lights:
-    """Lamps that may light something within view, relative to the triangles' origin."""
-    place = lights.position - origin
-    ahead = (place - view.eye) @ view.turn[2]
-    keep = (ahead > -lights.reach) & (ahead < 110.0)
-    near = lights.chosen(keep)
-    return replace(near, position=near.position - origin)
-
-
-def _mirror(stage: Stage, triangles: Triangles, view: View, field: LightField) -> FloatArray:
-    """Radiance of the view mirrored in the ground, at half size, blurred as wet asphalt does."""
-    camera = view.camera.scaled(0.5)
-    mirrored = view.mirrored(camera)
-    visibility = rasterize(triangles, mirrored, CASTERS[triangles.surface])
-    gbuffer = resolve(
-        triangles,
-        mirrored,
-        visibility.points,
-        Samples.centers(visibility),
-        stage.textures,
-        lamps_on=lamps_on(stage.conditions),
-    )
-    dim = replace(field, tiles=lamp_tiles(camera, gbuffer, field.lamps))
-    image = shade(gbuffer, dim).reshape(camera.height_px, camera.width_px, 3)
-    sharp = cv2.GaussianBlur(np.minimum(image, 8.0), (0, 0), sigmaX=0.8, sigmaY=2.0)
-    smear = cv2.GaussianBlur(np.minimum(image, 8.0), (0, 0), sigmaX=1.6, sigmaY=9.0)
-    return 0.45 * sharp + 0.55 * smear
+    rgb = develop(fallen, stage.conditions, rng)
+    return Picture(rgb=rgb, radiance=radiance, gbuffer=gbuffer, light=light)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,9 +91,11 @@ class _Edges:
         gbuffer: What the samples show.
         pixel: Pixel of each sample, ascending, shape (S,).
         share: Share of the pixel that the sample stands for, shape (S,).
+        fine: Face of each of the four places in every pixel, shape (2 H, 2 W).
     """
 
     gbuffer: GBuffer
+    fine: IntArray
     pixel: IntArray
     share: FloatArray
 
@@ -159,12 +117,11 @@ def _resolve_edges(stage: Stage, triangles: Triangles, view: View) -> _Edges:
     gbuffer = resolve(
         triangles,
         view,
-        visibility.points,
         Samples(face=face[:count], place=place[:count]),
         stage.textures,
         lamps_on=lamps_on(stage.conditions),
     )
-    return _Edges(gbuffer=gbuffer, pixel=pixel[:count], share=share[:count])
+    return _Edges(gbuffer=gbuffer, pixel=pixel[:count], share=share[:count], fine=visibility.face)
 
 
 @nb.njit(cache=True, nogil=True)

@@ -9,12 +9,25 @@ import numpy as np
 
 from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.render.camera import NEAR, View
+from scenegen.render.screen import (
+    centers_before,
+    clip_near,
+    flatten,
+    from_the_top,
+    project_thing,
+)
 from scenegen.render.triangles import Triangles
 
 NOTHING = -1
 """Face of a pixel that sees the sky."""
 _HIDES = 24
 """Faces from which a thing is worth the test whether it is hidden altogether."""
+_TILE = 8
+"""Edge of the tiles whose farthest depth is kept [pixels]."""
+_FEW = 64
+"""Tiles up to which a triangle is worth the test whether it is hidden."""
+_ABOVE = 1.000001
+"""Factor on the largest 1 / depth of a triangle that no rounding of its pixels exceeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,18 +36,21 @@ class Visibility:
 
     Attributes:
         view: The view.
-        points: Vertices in the camera frame [m], shape (V, 3), float64; only those of things
-            in the view are filled.
         face: Face index, NOTHING for sky, shape (height, width).
+        inverse_depth: 1 / depth [1/m], 0 for sky, shape (height, width), float32.
     """
 
     view: View
-    points: FloatArray
     face: IntArray
+    inverse_depth: FloatArray
 
 
 def rasterize(triangles: Triangles, view: View, drawn: BoolArray | None = None) -> Visibility:
     """Find the nearest triangle along the ray through the centre of every pixel.
+
+    Things are drawn from near to far. What cannot be seen is left out early: things outside
+    the view, then things and triangles that lie behind all that their tiles of the picture show
+    (Greene, Kass and Miller, 1993, with two levels). Neither changes a bit of the result.
 
     Args:
         triangles: What there is.
@@ -43,154 +59,178 @@ def rasterize(triangles: Triangles, view: View, drawn: BoolArray | None = None) 
     """
     rows = view.visible(triangles)
     rows = rows if drawn is None else rows[drawn[rows]]
-    points = to_camera(triangles, view, rows)
     camera = view.camera
     face = np.full((camera.height_px, camera.width_px), NOTHING, np.int32)
     inverse_depth = np.zeros(face.shape, np.float32)
+    tiles = np.zeros((-(-face.shape[0] // _TILE), -(-face.shape[1] // _TILE)), np.float32)
+    ball = triangles.sphere[rows]
     _draw(
-        points,
-        triangles.faces,
-        triangles.first_face,
+        (triangles.vertices, triangles.faces, triangles.first_vertex, triangles.first_face),
         rows,
-        np.column_stack(
-            [(triangles.sphere[rows, :3] - view.eye) @ view.turn.T, triangles.sphere[rows, 3]]
-        ),
-        camera.focal_px,
-        inverse_depth,
-        face,
+        np.column_stack([(ball[:, :3] - view.eye) @ view.turn.T, ball[:, 3]]),
+        (np.ascontiguousarray(view.turn), view.eye, camera.focal_px),
+        (inverse_depth, face),
+        (tiles, np.zeros(tiles.shape, np.bool_)),
     )
-    return Visibility(view=view, points=points, face=face)
+    return Visibility(view=view, face=face, inverse_depth=inverse_depth)
 
 
-def to_camera(triangles: Triangles, view: View, rows: IntArray) -> FloatArray:
-    """Vertices of some things in the camera frame [m]; other rows are undefined, (V, 3)."""
-    points = np.empty(triangles.vertices.shape, np.float64)
-    _transform(triangles.vertices, triangles.first_vertex, rows, view.turn, view.eye, points)
-    return points
-
-
-@nb.njit(cache=True, nogil=True)
-def _transform(vertices, first_vertex, rows, turn, eye, points):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _draw(mesh, rows, balls, pose, out, tiles):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    vertices, faces, first_vertex, first_face = mesh
+    height, width = out[1].shape
+    most, many = 1, 1
     for k in rows:
-        for i in range(first_vertex[k], first_vertex[k + 1]):
-            x, y, z = vertices[i, 0] - eye[0], vertices[i, 1] - eye[1], vertices[i, 2] - eye[2]
-            for c in range(3):
-                points[i, c] = turn[c, 0] * x + turn[c, 1] * y + turn[c, 2] * z
-
-
-@nb.njit(cache=True, nogil=True)
-def _draw(points, faces, first_face, rows, balls, focal, inverse_depth, face):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    height, width = face.shape
-    polygon = np.empty((4, 3))
+        most = max(most, first_vertex[k + 1] - first_vertex[k])
+        many = max(many, first_face[k + 1] - first_face[k])
+    points, screen = np.empty((most, 3)), np.empty((most, 3))
+    polygon, flat = np.empty((4, 3)), np.empty((4, 3))
+    box = np.empty(4, np.int64)
+    record, spans = np.empty((2 * many, 10)), np.empty((2 * many, 4), np.int32)
     for n in range(len(rows)):
         k = rows[n]
-        many = first_face[k + 1] - first_face[k] >= _HIDES
-        if many and _is_hidden(balls[n], focal, inverse_depth):
+        _frame(balls[n], pose[2], height, width, box)
+        count, size = 0, (height, width)
+        if first_face[k + 1] - first_face[k] >= _HIDES and _is_hidden(balls[n], box, out[0], tiles):
             continue
+        base = first_vertex[k]
+        project_thing(vertices, base, first_vertex[k + 1], pose, height, width, points, screen)
         for f in range(first_face[k], first_face[k + 1]):
-            count = clip_near(points, faces, f, polygon)
-            for q in range(count - 2):
-                _fill(polygon, q, focal, height, width, f, inverse_depth, face)
+            a, b, c = faces[f, 0] - base, faces[f, 1] - base, faces[f, 2] - base
+            wa, wb, wc = screen[a, 2], screen[b, 2], screen[c, 2]
+            if wa > 0.0 and wb > 0.0 and wc > 0.0:
+                count = _prepare(screen, a, b, c, f, size, tiles[0], record, spans, count)
+            elif wa > 0.0 or wb > 0.0 or wc > 0.0:
+                corners = clip_near(points, a, b, c, polygon)
+                flatten(polygon, corners, pose[2], height, width, flat)
+                for q in range(corners - 2):
+                    count = _prepare(flat, 0, q + 1, q + 2, f, size, tiles[0], record, spans, count)
+        _paint(record, spans, count, out)
+        tiles[1][box[0] : box[1], box[2] : box[3]] = True
 
 
 @nb.njit(cache=True, nogil=True)
-def _is_hidden(ball, focal, inverse_depth):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Whether all pixels that a sphere (x, y, z, radius) may cover show something before it."""
+def _frame(ball, focal, height, width, box):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Bounds in tiles of what a sphere (x, y, z, radius) may cover: rows, then columns."""
     near, far = ball[2] - ball[3], ball[2] + ball[3]
+    rows, columns = (height + _TILE - 1) // _TILE, (width + _TILE - 1) // _TILE
+    box[0], box[1], box[2], box[3] = 0, rows, 0, columns
     if near <= NEAR:
-        return False
-    height, width = inverse_depth.shape
+        return
     left, right = ball[0] - ball[3], ball[0] + ball[3]
     top, bottom = ball[1] - ball[3], ball[1] + ball[3]
-    first_column = focal * left / (near if left < 0 else far) + width / 2
-    last_column = focal * right / (far if right < 0 else near) + width / 2
-    first_row = focal * top / (near if top < 0 else far) + height / 2
-    last_row = focal * bottom / (far if bottom < 0 else near) + height / 2
-    nearest = np.float32(1.0 / near)
-    for row in range(max(0, int(first_row - 1.0)), min(height, int(max(last_row, -1.0)) + 2)):
-        for column in range(
-            max(0, int(first_column - 1.0)), min(width, int(max(last_column, -1.0)) + 2)
-        ):
-            if inverse_depth[row, column] < nearest:
+    first_column = focal * left / (near if left < 0 else far) + width / 2 - 1.0
+    last_column = focal * right / (far if right < 0 else near) + width / 2 + 1.0
+    first_row = focal * top / (near if top < 0 else far) + height / 2 - 1.0
+    last_row = focal * bottom / (far if bottom < 0 else near) + height / 2 + 1.0
+    box[0] = int(min(max(first_row, 0.0), float(height))) // _TILE
+    box[1] = min(int(min(max(last_row, -1.0), float(height)) + _TILE) // _TILE, rows)
+    box[2] = int(min(max(first_column, 0.0), float(width))) // _TILE
+    box[3] = min(int(min(max(last_column, -1.0), float(width)) + _TILE) // _TILE, columns)
+
+
+@nb.njit(cache=True, nogil=True)
+def _is_hidden(ball, box, inverse_depth, tiles):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether all tiles that a sphere may cover show something before it."""
+    farthest, stale = tiles
+    near = ball[2] - ball[3]
+    if near <= NEAR:
+        return False
+    nearest = np.float32(_ABOVE / near)
+    for row in range(box[0], box[1]):
+        for column in range(box[2], box[3]):
+            if farthest[row, column] >= nearest:
+                continue
+            if not stale[row, column]:
+                return False
+            farthest[row, column] = _farthest(inverse_depth, row, column)
+            stale[row, column] = False
+            if farthest[row, column] < nearest:
                 return False
     return True
 
 
-@nb.njit(cache=True, nogil=True, forceinline=True)
-def clip_near(points, faces, f, polygon):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Cut a triangle at the near plane into `polygon`, rows of (x, y, z); gives their number."""
-    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-    za, zb, zc = points[a, 2], points[b, 2], points[c, 2]
-    if za < NEAR and zb < NEAR and zc < NEAR:
-        return 0
-    if za >= NEAR and zb >= NEAR and zc >= NEAR:
-        for axis in range(3):
-            polygon[0, axis] = points[a, axis]
-            polygon[1, axis] = points[b, axis]
-            polygon[2, axis] = points[c, axis]
-        return 3
-    count = 0
-    for edge in range(3):
-        i, j = faces[f, edge], faces[f, (edge + 1) % 3]
-        zi, zj = points[i, 2], points[j, 2]
-        if zi >= NEAR:
-            polygon[count, 0], polygon[count, 1], polygon[count, 2] = points[i]
-            count += 1
-        if (zi >= NEAR) != (zj >= NEAR):
-            s = (NEAR - zi) / (zj - zi)
-            for axis in range(3):
-                polygon[count, axis] = points[i, axis] + s * (points[j, axis] - points[i, axis])
-            count += 1
-    return count
-
-
 @nb.njit(cache=True, nogil=True)
-def _fill(polygon, q, focal, height, width, f, inverse_depth, face):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Fill the triangle (0, q + 1, q + 2) of a polygon, scanline by scanline."""
-    w0, w1, w2 = 1.0 / polygon[0, 2], 1.0 / polygon[q + 1, 2], 1.0 / polygon[q + 2, 2]
-    x0, y0 = focal * polygon[0, 0] * w0 + width / 2, focal * polygon[0, 1] * w0 + height / 2
-    x1, y1 = focal * polygon[q + 1, 0] * w1 + width / 2, focal * polygon[q + 1, 1] * w1 + height / 2
-    x2, y2 = focal * polygon[q + 2, 0] * w2 + width / 2, focal * polygon[q + 2, 1] * w2 + height / 2
-    low_x, high_x = min(x0, x1, x2), max(x0, x1, x2)
-    low_y, high_y = min(y0, y1, y2), max(y0, y1, y2)
-    if high_x < 0.5 or low_x > width - 0.5 or high_y < 0.5 or low_y > height - 0.5:
-        return
+def _farthest(inverse_depth, row, column):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Smallest 1 / depth in a tile."""
+    height, width = inverse_depth.shape
+    least = np.float32(np.inf)
+    for y in range(row * _TILE, min(height, (row + 1) * _TILE)):
+        for x in range(column * _TILE, min(width, (column + 1) * _TILE)):
+            w = inverse_depth[y, x]
+            least = w if w < least else least
+    return least
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _prepare(screen, a, b, c, f, size, farthest, record, spans, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Note what it takes to draw a triangle, unless it covers no pixel or is hidden."""
+    height, width = size
+    ya, yb, yc = screen[a, 1], screen[b, 1], screen[c, 1]
+    low, high = min(ya, yb, yc), max(ya, yb, yc)
+    xa, xb, xc = screen[a, 0], screen[b, 0], screen[c, 0]
+    first, last = centers_before(low, height), centers_before(high, height)
+    begin = centers_before(min(xa, xb, xc), width)
+    end = centers_before(max(xa, xb, xc), width)
+    if last <= first or end <= begin:
+        return n
+    most = max(screen[a, 2], screen[b, 2], screen[c, 2])
+    if _is_behind(first, last, begin, end, most, farthest):
+        return n
+    i, j, k = from_the_top(screen, a, b, c)
+    x0, y0, w0 = screen[i, 0], screen[i, 1], screen[i, 2]
+    x1, y1, w1 = screen[j, 0], screen[j, 1], screen[j, 2]
+    x2, y2, w2 = screen[k, 0], screen[k, 1], screen[k, 2]
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     if area == 0.0:
-        return
-    first = max(0, int(np.ceil(low_y - 0.5)))
-    last = min(height - 1, int(np.ceil(high_y - 0.5)) - 1)
+        return n
     # 1 / depth is linear on the screen: w = w0 + dwx (x - x0) + dwy (y - y0).
-    dwx = ((w1 - w0) * (y2 - y0) - (w2 - w0) * (y1 - y0)) / area
-    dwy = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) / area
-    for row in range(first, last + 1):
-        y = row + 0.5
-        begin, end = 1e30, -1e30
-        begin, end = cross_edge(x0, y0, x1, y1, y, begin, end)
-        begin, end = cross_edge(x1, y1, x2, y2, y, begin, end)
-        begin, end = cross_edge(x2, y2, x0, y0, y, begin, end)
-        if end < begin:
-            continue
-        left = max(0, int(np.ceil(max(begin, 0.0) - 0.5)))
-        right = int(np.ceil(min(end, float(width)) - 0.5))
-        base = w0 + dwx * (0.5 - x0) + dwy * (y - y0)
-        for column in range(left, right):
-            w = np.float32(base + dwx * column)
-            if w > inverse_depth[row, column]:
-                inverse_depth[row, column] = w
-                face[row, column] = f
+    inverse = 1.0 / area
+    dwx = ((w1 - w0) * (y2 - y0) - (w2 - w0) * (y1 - y0)) * inverse
+    dwy = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) * inverse
+    record[n, 0], record[n, 1], record[n, 2], record[n, 3] = x0, y0, x1, y1
+    record[n, 4] = (x2 - x0) / (y2 - y0)
+    record[n, 5] = (x1 - x0) / (y1 - y0)
+    record[n, 6] = (x2 - x1) / (y2 - y1)
+    record[n, 7], record[n, 8], record[n, 9] = w0 + dwx * (0.5 - x0), dwx, dwy
+    spans[n, 0], spans[n, 1], spans[n, 2] = first, centers_before(y1, height), last
+    spans[n, 3] = f
+    return n + 1
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _paint(record, spans, count, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Draw triangles row by row."""
+    inverse_depth, face = out
+    width = face.shape[1]
+    for n in range(count):
+        x0, y0, x1, y1 = record[n, 0], record[n, 1], record[n, 2], record[n, 3]
+        along, upper, lower = record[n, 4], record[n, 5], record[n, 6]
+        start, dwx, dwy = record[n, 7], record[n, 8], record[n, 9]
+        middle, f = spans[n, 1], spans[n, 3]
+        for row in range(spans[n, 0], spans[n, 2]):
+            y = row + 0.5
+            p = x0 + (y - y0) * along
+            q = x0 + (y - y0) * upper if row < middle else x1 + (y - y1) * lower
+            left, right = centers_before(min(p, q), width), centers_before(max(p, q), width)
+            base = start + dwy * (y - y0)
+            near, seen = inverse_depth[row, left:right], face[row, left:right]
+            base += dwx * left
+            for i in range(right - left):
+                w, before = np.float32(base + dwx * i), near[i]
+                near[i] = w if w > before else before
+                seen[i] = f if w > before else seen[i]
 
 
 @nb.njit(cache=True, nogil=True, forceinline=True)
-def cross_edge(xa, ya, xb, yb, y, begin, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Widen a span by the place where an edge crosses a scanline.
-
-    The edge is always walked upward, so that two triangles agree to the bit on the one they
-    share: no pixel is left out and none is filled twice.
-    """
-    if (ya <= y) == (yb <= y):
-        return begin, end
-    if ya > yb:
-        xa, ya, xb, yb = xb, yb, xa, ya
-    x = xa + (y - ya) * (xb - xa) / (yb - ya)
-    return min(begin, x), max(end, x)
+def _is_behind(first, last, begin, end, nearest, farthest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether all tiles that a box of pixels touches show something before a given 1 / depth."""
+    top, bottom = first // _TILE, (last - 1) // _TILE
+    left, right = begin // _TILE, (end - 1) // _TILE
+    if (bottom - top + 1) * (right - left + 1) > _FEW:
+        return False
+    for row in range(top, bottom + 1):
+        for column in range(left, right + 1):
+            if farthest[row, column] < nearest * _ABOVE:
+                return False
+    return True

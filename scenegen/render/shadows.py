@@ -9,7 +9,7 @@ import numba as nb
 import numpy as np
 
 from scenegen.arrays import FloatArray
-from scenegen.render.rasterizer import cross_edge
+from scenegen.render.screen import cross_edge
 from scenegen.render.surfaces import SurfaceClass
 from scenegen.render.triangles import Triangles
 
@@ -107,17 +107,27 @@ def _cast_down(vertices, faces, first_vertex, first_face, rows, axes, corner, te
     most = 1
     for k in rows:
         most = max(most, first_vertex[k + 1] - first_vertex[k])
-    points = np.empty((most, 3))
+    points, flat = np.empty((most, 3)), vertices.reshape(-1)
+    light = (
+        *(axes[0, 0], axes[0, 1], axes[0, 2], axes[1, 0], axes[1, 1], axes[1, 2]),
+        *(axes[2, 0], axes[2, 1], axes[2, 2], corner[0], corner[1], texel),
+    )
     for k in rows:
         base = first_vertex[k]
-        for i in range(base, first_vertex[k + 1]):
-            x, y, z = vertices[i]
-            for axis in range(3):
-                points[i - base, axis] = axes[axis, 0] * x + axes[axis, 1] * y + axes[axis, 2] * z
-            points[i - base, 0] = (points[i - base, 0] - corner[0]) / texel
-            points[i - base, 1] = (points[i - base, 1] - corner[1]) / texel
+        _to_light(flat[3 * base : 3 * first_vertex[k + 1]], light, points.reshape(-1))
         for f in range(first_face[k], first_face[k + 1]):
             _fill_flat(points, faces[f, 0] - base, faces[f, 1] - base, faces[f, 2] - base, height)
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _to_light(vertices, light, points):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Bring vertices into texels and heights along the light; all in a row, to be vectorised."""
+    ax, ay, az, bx, by, bz, cx, cy, cz, left, low, texel = light
+    for i in range(len(vertices) // 3):
+        x, y, z = vertices[3 * i], vertices[3 * i + 1], vertices[3 * i + 2]
+        points[3 * i] = (ax * x + ay * y + az * z - left) / texel
+        points[3 * i + 1] = (bx * x + by * y + bz * z - low) / texel
+        points[3 * i + 2] = cx * x + cy * y + cz * z
 
 
 @nb.njit(cache=True, nogil=True, forceinline=True)

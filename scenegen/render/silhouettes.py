@@ -9,7 +9,13 @@ import numpy as np
 
 from scenegen.arrays import FloatArray, IntArray
 from scenegen.render.camera import View
-from scenegen.render.rasterizer import clip_near, cross_edge, to_camera
+from scenegen.render.screen import (
+    centers_before,
+    clip_near,
+    flatten,
+    from_the_top,
+    project_thing,
+)
 from scenegen.render.triangles import Triangles
 
 
@@ -36,55 +42,62 @@ def trace(triangles: Triangles, view: View, rows: IntArray) -> Silhouettes:
         rows: Which things.
     """
     camera = view.camera
-    points = to_camera(triangles, view, rows)
     box = np.full((len(rows), 4), np.nan)
     pixels = np.zeros(len(rows), np.int64)
     stamp = np.full((camera.height_px, camera.width_px), -1, np.int32)
-    _trace(points, triangles.faces, triangles.first_face, rows, camera.focal_px, stamp, box, pixels)
+    _trace(
+        (triangles.vertices, triangles.faces, triangles.first_vertex, triangles.first_face),
+        rows,
+        (np.ascontiguousarray(view.turn), view.eye, camera.focal_px),
+        stamp,
+        box,
+        pixels,
+    )
     return Silhouettes(box=box, pixels=pixels)
 
 
 @nb.njit(cache=True, nogil=True)
-def _trace(points, faces, first_face, rows, focal, stamp, box, pixels):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _trace(mesh, rows, pose, stamp, box, pixels):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    vertices, faces, first_vertex, first_face = mesh
     height, width = stamp.shape
-    polygon = np.empty((4, 3))
-    flat = np.empty((4, 2))
+    most = 1
+    for k in rows:
+        most = max(most, first_vertex[k + 1] - first_vertex[k])
+    points, screen = np.empty((most, 3)), np.empty((most, 3))
+    polygon, flat = np.empty((4, 3)), np.empty((4, 3))
     for n in range(len(rows)):
         low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
+        base = first_vertex[rows[n]]
+        end = first_vertex[rows[n] + 1]
+        project_thing(vertices, base, end, pose, height, width, points, screen)
         for f in range(first_face[rows[n]], first_face[rows[n] + 1]):
-            count = clip_near(points, faces, f, polygon)
+            a, b, c = faces[f, 0] - base, faces[f, 1] - base, faces[f, 2] - base
+            count = clip_near(points, a, b, c, polygon)
+            flatten(polygon, count, pose[2], height, width, flat)
             for q in range(count):
-                x = focal * polygon[q, 0] / polygon[q, 2] + width / 2
-                y = focal * polygon[q, 1] / polygon[q, 2] + height / 2
-                flat[q, 0], flat[q, 1] = x, y
-                low_x, high_x = min(low_x, x), max(high_x, x)
-                low_y, high_y = min(low_y, y), max(high_y, y)
+                low_x, high_x = min(low_x, flat[q, 0]), max(high_x, flat[q, 0])
+                low_y, high_y = min(low_y, flat[q, 1]), max(high_y, flat[q, 1])
             for q in range(count - 2):
                 pixels[n] += _stamp(flat, q, n, stamp)
         if high_x >= low_x:
             box[n, 0], box[n, 1], box[n, 2], box[n, 3] = low_x, low_y, high_x, high_y
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
 def _stamp(flat, q, n, stamp):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Mark the pixels of a triangle with n; gives how many were not marked so before."""
     height, width = stamp.shape
-    x0, y0 = flat[0, 0], flat[0, 1]
-    x1, y1, x2, y2 = flat[q + 1, 0], flat[q + 1, 1], flat[q + 2, 0], flat[q + 2, 1]
-    low, high = min(y0, y1, y2), max(y0, y1, y2)
-    if high < 0.5 or low > height - 0.5 or max(x0, x1, x2) < 0.5 or min(x0, x1, x2) > width - 0.5:
+    i, j, k = from_the_top(flat, 0, q + 1, q + 2)
+    x0, y0, x1, y1, x2, y2 = flat[i, 0], flat[i, 1], flat[j, 0], flat[j, 1], flat[k, 0], flat[k, 1]
+    if max(x0, x1, x2) < 0.0 or min(x0, x1, x2) > width:
         return 0
-    new = 0
-    for row in range(max(0, int(np.ceil(low - 0.5))), min(height, int(np.ceil(high - 0.5)))):
+    along, upper, lower = (x2 - x0) / (y2 - y0), (x1 - x0) / (y1 - y0), (x2 - x1) / (y2 - y1)
+    middle, new = centers_before(y1, height), 0
+    for row in range(centers_before(y0, height), centers_before(y2, height)):
         y = row + 0.5
-        begin, end = 1e30, -1e30
-        begin, end = cross_edge(x0, y0, x1, y1, y, begin, end)
-        begin, end = cross_edge(x1, y1, x2, y2, y, begin, end)
-        begin, end = cross_edge(x2, y2, x0, y0, y, begin, end)
-        if end < begin:
-            continue
-        left = max(0, int(np.ceil(max(begin, 0.0) - 0.5)))
-        for column in range(left, int(np.ceil(min(end, float(width)) - 0.5))):
+        p = x0 + (y - y0) * along
+        r = x0 + (y - y0) * upper if row < middle else x1 + (y - y1) * lower
+        for column in range(centers_before(min(p, r), width), centers_before(max(p, r), width)):
             if stamp[row, column] != n:
                 stamp[row, column] = n
                 new += 1

@@ -126,8 +126,8 @@ def _day(elevation: float) -> _Light:
     high = float(np.clip(np.sin(elevation) / np.sin(np.radians(50.0)), 0.0, 1.0))
     warm = np.array([1.0, 0.80 + 0.15 * high, 0.60 + 0.28 * high])
     sun = warm * (0.45 + 0.55 * high)
-    zenith = np.array([0.105, 0.20, 0.42]) * (0.6 + 0.4 * high)
-    horizon = np.array([0.46, 0.55, 0.66]) * (0.65 + 0.35 * high)
+    zenith = np.array([0.075, 0.172, 0.41]) * (0.6 + 0.4 * high)
+    horizon = np.array([0.43, 0.53, 0.66]) * (0.65 + 0.35 * high)
     return sun, zenith, horizon, 0.5 * warm, np.array([0.62, 0.64, 0.67]) * (0.55 + 0.45 * high)
 
 
@@ -184,9 +184,9 @@ def sky_radiance(dx, dy, dz, light, clouds):  # type: ignore[no-untyped-def]  # 
     cover = light[6, 0]
     opacity = min(max((density - (1.0 - cover)) * 3.0 + (cover - 0.5) * 0.4, 0.0), 1.0)
     opacity *= min(1.0, 0.35 + 5.0 * up)
-    shade = 1.0 - 0.34 * max(density - 0.45, 0.0)
+    shade = 1.06 - 0.62 * max(density - 0.62, 0.0)
     if cover > 0.9:
-        opacity, shade = 1.0, 1.05 - 0.16 * density - 0.05 * up
+        opacity, shade = 1.0, 1.16 - 0.42 * density * min(1.0, 0.25 + 3.0 * up) - 0.05 * up
     red = _mix(mix, halo, disc, opacity, shade, light, 0)
     green = _mix(mix, halo, disc, opacity, shade, light, 1)
     blue = _mix(mix, halo, disc, opacity, shade, light, 2)

@@ -110,6 +110,10 @@ class Instances:
             **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
         )
 
+    def chosen(self, keep: BoolArray | IntArray) -> Instances:
+        """Give some of the things, by mask or index."""
+        return type(self)(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
+
 
 LampRow = tuple[FloatArray, FloatArray, FloatArray, float, float, float, float]
 

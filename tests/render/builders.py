@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from scenegen.arrays import FloatArray, IntArray
@@ -77,3 +79,22 @@ def cube(edge: float) -> Mesh:
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     parts.add(grid, np.array(quads), "paint")
     return parts.mesh()
+
+
+def clumps(corners: FloatArray) -> Triangles:
+    """Build one thing per clump of triangles from corners of shape (K, n, 3, 3)."""
+    things, count = corners.shape[:2]
+    single = soup(corners.reshape(-1, 3, 3))
+    middle = corners.mean((1, 2))
+    radius = np.linalg.norm(corners - middle[:, None, None], axis=-1).max((1, 2)) + 1e-6
+    return replace(
+        single,
+        owner=np.repeat(np.arange(things, dtype=np.int32), count),
+        first_vertex=3 * count * np.arange(things + 1),
+        first_face=count * np.arange(things + 1),
+        sphere=np.column_stack([middle, radius]),
+        surface=np.full(things, 11, np.uint8),
+        number=np.arange(1, things + 1).astype(np.uint16),
+        tint=np.ones((things, 3), np.float32),
+        lamps=np.zeros((things, 2), np.float32),
+    )

@@ -13,7 +13,7 @@ from scenegen.render.rasterizer import rasterize
 from scenegen.render.silhouettes import trace
 from scenegen.render.textures import draw_textures
 from scenegen.render.triangles import Triangles
-from tests.render.builders import cast, cube, of_mesh, random_triangles, soup
+from tests.render.builders import cast, clumps, cube, of_mesh, random_triangles, soup
 
 FORWARD = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 CAMERA = PinholeCamera(width_px=96, height_px=64, fov=np.radians(75))
@@ -31,7 +31,7 @@ def see(triangles: Triangles, view: View) -> GBuffer:
     """Rasterise and resolve, one sample per pixel."""
     visibility = rasterize(triangles, view)
     samples = Samples.centers(visibility)
-    return resolve(triangles, view, visibility.points, samples, draw_textures(0, 0.1), lamps_on=0.0)
+    return resolve(triangles, view, samples, draw_textures(0, 0.1), lamps_on=0.0)
 
 
 def turned(seed: int) -> FloatArray:
@@ -130,3 +130,46 @@ def test_an_outline_counts_hidden_pixels_too() -> None:
     assert outline.pixels.sum() > 0
     np.testing.assert_array_equal(outline.pixels, alone.pixels)
     assert not np.isin(rasterize(triangles, view).face, behind).any()
+
+
+def crowd(seed: int, things: int = 60, faces: int = 30) -> FloatArray:
+    """Draw clumps of small triangles, many behind others, corners of shape (K, n, 3, 3)."""
+    rng = np.random.default_rng(seed)
+    middle = rng.uniform([2, -8, -4], [30, 8, 4], (things, 3))[:, None, None]
+    corners = (
+        middle
+        + rng.normal(0, 0.9, (things, faces, 1, 3))
+        + rng.normal(0, 0.9, (things, faces, 3, 3))
+    )
+    return corners.astype(np.float32).astype(np.float64)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_left_out_early_would_not_be_seen(seed: int) -> None:
+    """Among clumps that hide each other every pixel sees what its ray meets first."""
+    corners = crowd(seed)
+    view = View(camera=CAMERA, turn=FORWARD, eye=np.zeros(3))
+    t, face = cast(np.zeros(3), rays(CAMERA, FORWARD), corners.reshape(-1, 3, 3))
+
+    seen = rasterize(clumps(corners), view)
+
+    same = seen.face.reshape(-1) == face
+    assert (face >= 0).mean() > 0.5
+    assert same.mean() > 0.9995
+    depth = np.where(face >= 0, t, np.inf)[same]
+    np.testing.assert_allclose(seen.inverse_depth.reshape(-1)[same], 1 / depth, rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_things_changes_no_bit_of_the_depth(seed: int) -> None:
+    """The nearest surface is the nearest, whichever way things are listed and left out."""
+    corners = crowd(seed)
+    view = View(camera=CAMERA, turn=FORWARD, eye=np.zeros(3))
+    order = np.random.default_rng(seed).permutation(len(corners))
+    alone = [rasterize(clumps(c[None]), view).inverse_depth for c in corners]
+
+    listed = rasterize(clumps(corners), view).inverse_depth
+    shuffled = rasterize(clumps(corners[order]), view).inverse_depth
+
+    np.testing.assert_array_equal(listed, shuffled)
+    np.testing.assert_array_equal(listed, np.max(alone, 0))

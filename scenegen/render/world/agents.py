@@ -10,6 +10,7 @@ import numpy as np
 from scenegen.arrays import BoolArray, FloatArray
 from scenegen.render.mesh import Model
 from scenegen.render.meshes import cars, furniture, heavy, others, people, plants
+from scenegen.render.meshes.clutter import CLUTTER
 from scenegen.render.stage import Lights, Placement
 from scenegen.render.surfaces import CLASS_OF_KIND
 from scenegen.scene import EGO, AgentKind, AgentStates, SignalState
@@ -69,7 +70,7 @@ class AgentMotion:
 def library() -> dict[str, Model]:
     """Every model that does not depend on a road map."""
     out = {name: cars.car(name) for name in cars.CAR_SHAPES}
-    out |= {"truck": heavy.truck(), "bus": heavy.bus()}
+    out |= {"truck": heavy.truck(), "semi": heavy.semi(), "bus": heavy.bus()}
     out |= {"cyclist": people.cyclist(), "motorcycle": people.motorcycle()}
     out |= {f"walker/{k}": people.pedestrian(k) for k in range(people.WALK_PHASES)}
     out |= {f"animal/{k}": others.animal(k) for k in range(people.WALK_PHASES)}
@@ -77,8 +78,11 @@ def library() -> dict[str, Model]:
     rng = stream(0, "plants")
     out |= {f"tree/{k}": plants.tree(rng) for k in range(5)}
     out |= {f"street_tree/{k}": plants.street_tree(rng) for k in range(4)}
-    out |= {f"conifer/{k}": plants.conifer(rng) for k in range(2)}
+    out |= {f"conifer/{k}": plants.conifer(rng) for k in range(3)}
     out |= {f"bush/{k}": plants.bush(rng) for k in range(3)}
+    out |= {f"grove/{k}": plants.grove(rng) for k in range(3)}
+    out |= {"hedge": plants.hedge(rng)}
+    out |= {name: build() for name, (build, _) in CLUTTER.items()}
     out |= {f"sign/{kind}": furniture.sign(kind) for kind in furniture.SIGNS}
     out |= {"street_lamp": furniture.street_lamp(), "sign_post": furniture.sign_post()}
     out |= {"delineator": furniture.delineator()}
@@ -117,23 +121,23 @@ def place_agents(
         if i == EGO:
             continue
         kind = AgentKind(int(agents.kind[i]))
-        rng = stream(seed, "appearance", int(i))
+        long, wide, tall = (float(edge) for edge in agents.size[i])
+        looks = _looks(seed, int(i), kind, (long, wide, tall))
         still = abs(float(agents.speed[i])) < 0.1
         way = None if still else float(motion.travelled[i])
-        model, nominal = _choose(kind, agents.size[i], way, rng)
         has_lamps = kind.is_motor_vehicle and not motion.parked[i]
         has_tail = has_lamps or kind is AgentKind.CYCLIST
         tail = 1.0 if motion.braking[i] and has_lamps else 0.35 * lamps
         out.append(
             Placement(
-                model=model,
+                model=looks.posed(way, tall),
                 surface=CLASS_OF_KIND[kind],
                 x=float(agents.position[i, 0]),
                 y=float(agents.position[i, 1]),
                 yaw=float(agents.yaw[i]),
-                scale=tuple(float(s) for s in agents.size[i] / nominal),  # type: ignore[arg-type]
+                scale=(long / looks.size[0], wide / looks.size[1], tall / looks.size[2]),
                 number=int(i) + 1,
-                tint=_tint(kind, rng),
+                tint=looks.tint,
                 head=lamps if has_lamps else 0.0,
                 tail=tail if has_tail else 0.0,
             )
@@ -141,24 +145,54 @@ def place_agents(
     return out
 
 
-def _choose(
-    kind: AgentKind, size: FloatArray, travelled: float | None, rng: np.random.Generator
-) -> tuple[str, FloatArray]:
-    """Name of the model for an agent, and the size of that model [m].
+_Size = tuple[float, float, float]
 
-    `travelled` is None for one who stands: phase 0, both feet under the body.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looks:
+    """What an agent looks like throughout a scenario.
+
+    Attributes:
+        model: Name of its model, of a walker without the phase.
+        size: Size of that model [m].
+        tint: Colour of its paint or clothes, linear RGB.
+        begin: Phase of the walk at the begin of the scenario, 0-1.
     """
+
+    model: str
+    size: _Size
+    tint: tuple[float, float, float]
+    begin: float
+
+    def posed(self, travelled: float | None, tall: float) -> str:
+        """Name of the model after a way [m]; None for who stands: both feet under the body."""
+        if self.model not in {"walker", "animal"}:
+            return self.model
+        stride = people.STRIDE * tall / self.size[2]
+        turns = 0.0 if travelled is None else travelled / stride + self.begin
+        return f"{self.model}/{int(np.floor(turns * people.WALK_PHASES)) % people.WALK_PHASES}"
+
+
+@lru_cache(maxsize=16_384)
+def _looks(seed: int, index: int, kind: AgentKind, size: _Size) -> _Looks:
+    """Draw the looks of an agent; they follow from the seed, its index, kind and size."""
+    rng = stream(seed, "appearance", index)
+    begin = float(rng.random()) if kind in {AgentKind.PEDESTRIAN, AgentKind.ANIMAL} else 0.0
+    model, nominal = _choose(kind, size, rng)
+    return _Looks(model=model, size=nominal, tint=_tint(kind, rng), begin=begin)
+
+
+def _choose(kind: AgentKind, size: _Size, rng: np.random.Generator) -> tuple[str, _Size]:
+    """Name of the model for an agent, and the size of that model [m]."""
     if kind is AgentKind.CAR:
         name = _car_type(size, rng)
-        return name, np.array(cars.CAR_SHAPES[name].size)
+        return name, cars.CAR_SHAPES[name].size
+    if kind is AgentKind.TRUCK and size[0] > 11.5:
+        return "semi", heavy.SEMI_SIZE
     if kind in {AgentKind.PEDESTRIAN, AgentKind.ANIMAL}:
         name = "walker" if kind is AgentKind.PEDESTRIAN else "animal"
-        nominal = _walker_size()[name]
-        stride = people.STRIDE * float(size[2]) / nominal[2]
-        begin = float(rng.random())
-        turns = 0.0 if travelled is None else travelled / stride + begin
-        phase = int(np.floor(turns * people.WALK_PHASES))
-        return f"{name}/{phase % people.WALK_PHASES}", nominal
+        long, wide, tall = (float(edge) for edge in _walker_size()[name])
+        return name, (long, wide, tall)
     fixed = {
         AgentKind.TRUCK: ("truck", heavy.TRUCK_SIZE),
         AgentKind.BUS: ("bus", heavy.BUS_SIZE),
@@ -166,10 +200,9 @@ def _choose(
         AgentKind.CYCLIST: ("cyclist", (1.8, 0.65, 1.75)),
     }
     if kind in fixed:
-        name, size_as_built = fixed[kind]
-        return name, np.array(size_as_built)
+        return fixed[kind]
     long, wide, tall = size
-    unit = np.ones(3)
+    unit = (1.0, 1.0, 1.0)
     if max(long, wide) < 0.6:
         return "cone", unit
     return (
@@ -179,8 +212,10 @@ def _choose(
     )
 
 
-def _car_type(size: FloatArray, rng: np.random.Generator) -> str:
+def _car_type(size: _Size, rng: np.random.Generator) -> str:
     length, _, height = size
+    if length > 5.1 and height < 2.05:
+        return "pickup" if height > 1.6 else "sedan"
     if height > 1.85:
         return "van"
     if height > 1.6:

@@ -13,7 +13,9 @@ from scenegen.geometry import polylines
 from scenegen.render.mesh import Mesh, Model, Parts
 from scenegen.render.solids import add_polygon, add_ribbon, add_wall
 from scenegen.render.surfaces import SurfaceClass
+from scenegen.render.world.wear import Upkeep, wear_models
 from scenegen.scene import Lane, LaneKind, LineMarking, RoadKind, RoadMap
+from scenegen.seeding import stream
 
 TILE = 48.0
 """Edge of the tiles the ground is cut into, so that what is out of view is skipped [m]."""
@@ -34,6 +36,8 @@ WALK_WIDTH = 3.0
 """Width of the pavement along a town road that has none in its map [m]."""
 FAR, RIM = 1400.0, 1250.0
 """Half-width of the land and radius of the hills around it [m]."""
+STRIP_WIDTH, STRIP_DEPTH = 0.8, -0.012
+"""Width and height of the strip of gravel beside roads outside towns [m]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,11 +48,13 @@ class Ground:
         road: Where vehicles drive, run-outs included.
         paved: Road, pavements and everything else that is not land.
         models: Meshes by name, with their class.
+        tone: Factor on the albedo of the asphalt, linear RGB.
     """
 
     road: shapely.Geometry
     paved: shapely.Geometry
     models: dict[str, tuple[Model, SurfaceClass]]
+    tone: tuple[float, float, float]
 
 
 def dressing(roadmap: RoadMap) -> RoadKind:
@@ -70,8 +76,17 @@ def is_town(kind: RoadKind) -> bool:
     return kind not in {RoadKind.HIGHWAY, RoadKind.RURAL}
 
 
-def build_ground(roadmap: RoadMap, seed_hills: np.random.Generator) -> Ground:
-    """Make the ground of a road map."""
+def build_ground(
+    roadmap: RoadMap, rng: np.random.Generator, *, yellow_centers: bool = False
+) -> Ground:
+    """Make the ground of a road map; the hills and the upkeep of the road are drawn.
+
+    Args:
+        roadmap: The road.
+        rng: Random numbers.
+        yellow_centers: Whether double lines are yellow.
+    """
+    hills_rng, wear_rng = rng.spawn(2)
     kind = dressing(roadmap)
     tails = tuple(run_outs(roadmap))
     lanes = (*roadmap.lanes, *tails)
@@ -87,12 +102,18 @@ def build_ground(roadmap: RoadMap, seed_hills: np.random.Generator) -> Ground:
     models: dict[str, tuple[Model, SurfaceClass]] = {}
     _add_tiles(models, "road", road, 0.0, "asphalt", SurfaceClass.ROAD)
     _add_tiles(models, "walk", walks, WALK_HEIGHT, "paving", SurfaceClass.SIDEWALK)
-    _add_paint(models, roadmap, lanes)
+    _add_paint(models, roadmap, yellow_centers=yellow_centers)
+    upkeep = Upkeep.draw(wear_rng, town=is_town(kind))
+    worn = wear_models(lanes, upkeep, TILE, wear_rng)
+    models |= {name: (model, SurfaceClass.ROAD) for name, model in worn.items()}
     if is_town(kind):
         _add_kerbs(models, road, walks)
+    else:
+        strip = road.buffer(STRIP_WIDTH, join_style="mitre").difference(road)
+        _add_tiles(models, "strip", strip, STRIP_DEPTH, "gravel", SurfaceClass.TERRAIN)
     models["land"] = (Model(levels=(_land(),), reach=1e9), SurfaceClass.TERRAIN)
-    models["hills"] = (Model(levels=(_hills(seed_hills),), reach=1e9), SurfaceClass.VEGETATION)
-    return Ground(road=road, paved=road.union(walks), models=models)
+    models["hills"] = (Model(levels=(_hills(hills_rng),), reach=1e9), SurfaceClass.VEGETATION)
+    return Ground(road=road, paved=road.union(walks), models=models, tone=upkeep.tone)
 
 
 def run_outs(roadmap: RoadMap) -> Iterator[Lane]:
@@ -167,25 +188,76 @@ def polygons(area: shapely.Geometry) -> shapely.MultiPolygon:
     return shapely.MultiPolygon([g for g in flat if g.geom_type == "Polygon" and g.area > 1e-4])
 
 
-def _add_paint(
-    models: dict[str, tuple[Model, SurfaceClass]], roadmap: RoadMap, lanes: tuple[Lane, ...]
-) -> None:
-    """Gather all paint per tile: lane markings, stop lines, crossings."""
-    strips = []
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PaintedLine:
+    """One line along a lane as it is painted.
+
+    Attributes:
+        points: Middle of the line in driving direction [m], shape (P, 2).
+        marking: How it is painted; never NONE or KERB.
+        is_yellow: Whether the paint is yellow, else white.
+    """
+
+    points: FloatArray
+    marking: LineMarking
+    is_yellow: bool
+
+
+def painted_lines(roadmap: RoadMap, *, yellow_centers: bool) -> Iterator[PaintedLine]:
+    """Give every line along the lanes, run-outs included; a bound of two lanes is given once.
+
+    Args:
+        roadmap: The road.
+        yellow_centers: Whether double lines, which part opposite directions, are yellow, as in
+            the Americas (MUTCD 3A.03).
+    """
     centers: list[FloatArray] = []
-    for lane in lanes:
-        strips += list(_lane_paint(lane, dressing(roadmap), shared=_is_shared(lane, centers)))
+    for lane in (*roadmap.lanes, *run_outs(roadmap)):
+        yield from _lines_of(lane, yellow_centers, shared=_is_shared(lane, centers))
         if lane.left < 0:
             centers.append(lane.left_bound)
-    for signal in roadmap.signals:
-        strips.append(_stop_line(signal.stop_line))
+
+
+def has_yellow_centers(seed: int) -> bool:
+    """Whether the centre lines of a scenario's roads are yellow; drawn for half of the seeds."""
+    return bool(stream(seed, "paint").random() < 0.5)
+
+
+def _lines_of(lane: Lane, yellow: bool, *, shared: bool) -> Iterator[PaintedLine]:
+    """Lines of one lane; a bound between two lanes is painted by one of them."""
+    if lane.in_junction or not lane.kind.is_drivable:
+        return
+    sides = (
+        (lane.left_bound, LineMarking.NONE if shared else lane.left_marking, -0.15),
+        (lane.right_bound, lane.right_marking if lane.right < 0 else LineMarking.NONE, 0.15),
+    )
+    for bound, marking, inward in sides:
+        if marking in {LineMarking.NONE, LineMarking.KERB}:
+            continue
+        line = polylines.resample(bound, 4.0)
+        points = polylines.offset(line, inward) if marking is LineMarking.SOLID else line
+        is_yellow = yellow and marking is LineMarking.DOUBLE_SOLID
+        yield PaintedLine(points=points, marking=marking, is_yellow=is_yellow)
+
+
+def _add_paint(
+    models: dict[str, tuple[Model, SurfaceClass]], roadmap: RoadMap, *, yellow_centers: bool
+) -> None:
+    """Gather all paint per tile: lane markings, stop lines, crossings."""
+    kind = dressing(roadmap)
+    strips = [
+        (*ends, "line_yellow" if line.is_yellow else "line")
+        for line in painted_lines(roadmap, yellow_centers=yellow_centers)
+        for ends in _line_paint(line, kind)
+    ]
+    strips += [(*_stop_line(signal.stop_line), "line") for signal in roadmap.signals]
     for crossing in roadmap.crossings:
-        strips += list(_zebra(crossing.outline, crossing.path))
+        strips += [(*ends, "line") for ends in _zebra(crossing.outline, crossing.path)]
     groups: dict[tuple[int, int], Parts] = {}
-    for left, right in strips:
+    for left, right, material in strips:
         middle = np.floor((left[0] + right[-1]) / 2 / TILE).astype(int)
         parts = groups.setdefault((int(middle[0]), int(middle[1])), Parts())
-        add_ribbon(parts, left, right, PAINT_HEIGHT, "line")
+        add_ribbon(parts, left, right, PAINT_HEIGHT, material)
     for (i, j), parts in groups.items():
         models[f"paint/{i}/{j}"] = (Model(levels=(parts.mesh(),)), SurfaceClass.MARKING)
 
@@ -196,25 +268,15 @@ def _is_shared(lane: Lane, bounds: list[FloatArray]) -> bool:
     return any(abs(float(polylines.project(other, middle)[1][0])) < 0.3 for other in bounds)
 
 
-def _lane_paint(
-    lane: Lane, kind: RoadKind, *, shared: bool
-) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Paint of one lane; a bound between two lanes is painted by one of them."""
-    if lane.in_junction or not lane.kind.is_drivable:
-        return
-    sides = (
-        (lane.left_bound, LineMarking.NONE if shared else lane.left_marking, -0.15),
-        (lane.right_bound, lane.right_marking if lane.right < 0 else LineMarking.NONE, 0.15),
-    )
-    for bound, marking, inward in sides:
-        line = polylines.resample(bound, 4.0)
-        if marking is LineMarking.DASHED:
-            yield from _dashes(line, *DASHES.get(kind, TOWN_DASHES))
-        elif marking is LineMarking.DOUBLE_SOLID:
-            yield from _solid(line, 0.13)
-            yield from _solid(line, -0.13)
-        elif marking is LineMarking.SOLID:
-            yield from _solid(line, inward)
+def _line_paint(line: PaintedLine, kind: RoadKind) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Strips of paint of one line, left and right edge each."""
+    if line.marking is LineMarking.DASHED:
+        yield from _dashes(line.points, *DASHES.get(kind, TOWN_DASHES))
+    elif line.marking is LineMarking.DOUBLE_SOLID:
+        yield from _solid(line.points, 0.13)
+        yield from _solid(line.points, -0.13)
+    else:
+        yield from _solid(line.points, 0.0)
 
 
 def _solid(line: FloatArray, shift: float) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -284,21 +346,26 @@ def _land() -> Mesh:
 
 
 def _hills(rng: np.random.Generator) -> Mesh:
-    """Close the horizon with a ring of wooded hills."""
-    angle = np.linspace(0, 2 * np.pi, 121)
-    phase = rng.uniform(0, 2 * np.pi, 4)
-    waves = [
-        np.sin(n * angle + p) * h
-        for n, p, h in zip((3, 7, 13, 29), phase, (9, 7, 4, 2), strict=True)
-    ]
-    height = np.maximum(26.0 + np.sum(waves, 0), 4.0)
-    height[-1] = height[0]
-    low = np.column_stack([RIM * np.cos(angle), RIM * np.sin(angle), 0 * angle - 2])
-    mid = np.column_stack([1.03 * low[:, :2], 0.7 * height])
-    top = np.column_stack([1.12 * low[:, :2], height])
+    """Close the horizon with a ring of wooded hills, a low ridge before a higher one."""
     parts = Parts()
-    vertices = np.concatenate([low, mid, top])
-    i = np.arange(120)
-    bands = [np.stack([i, i + 1, 122 + i, 121 + i], -1) + 121 * k for k in range(2)]
-    parts.add(vertices, np.concatenate(bands), "hill", smooth=True)
+    steps = 240
+    angle = np.linspace(0, 2 * np.pi, steps + 1)
+    rise = float(rng.uniform(0.5, 2.6))
+    for away, base, waves in (
+        (1.0, 14.0, ((5, 4.0), (11, 4.0), (23, 2.5))),
+        (1.09, 24.0 * rise, ((3, 14.0 * rise), (7, 10.0 * rise), (13, 6.0 * rise), (31, 3.0))),
+    ):
+        height = np.full(steps + 1, base)
+        for number, tall in waves:
+            height += tall * np.sin(number * angle + rng.uniform(0, 2 * np.pi))
+        # Crowns make the skyline ragged.
+        height += rng.normal(0, 1.4, steps + 1)
+        height = np.maximum(height, 5.0)
+        height[-1] = height[0]
+        low = np.column_stack([np.cos(angle), np.sin(angle)]) * RIM * away
+        rings = [np.column_stack([low * (1 + 0.05 * t), height * t - 2]) for t in (0.0, 0.6, 1.0)]
+        i = np.arange(steps)
+        band = np.stack([i, i + 1, steps + 2 + i, steps + 1 + i], -1)
+        faces = np.concatenate([band, band + steps + 1])
+        parts.add(np.concatenate(rings), faces, "hill", smooth=True)
     return parts.mesh()

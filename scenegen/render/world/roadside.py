@@ -90,9 +90,9 @@ def add_town(
     """Line a town road with houses, lamps, trees, signs and bushes."""
     shapely.prepare(paved)
     for ring in borders(paved, float(rng.uniform(0.3, 1.5))):
-        _add_row(side, ring, paved, rng, storeys=(2, 7))
+        _add_row(side, ring, paved, rng, _designs(rng, 24, (2, 7), shops=0.45))
     for ring in borders(paved, 24.0):
-        _add_row(side, ring, paved, rng, storeys=(5, 11))
+        _add_row(side, ring, paved, rng, _designs(rng, 12, (5, 11), shops=0.0))
     for ring in borders(road, 0.7):
         _add_street(side, ring, rng)
     for ring in borders(paved, 7.0):
@@ -100,46 +100,64 @@ def add_town(
             _add_plant(side, np.array([x, y]) + rng.normal(0, 2.0, 2), paved, rng, town=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Design:
+    """A house to build: bays, storeys, variant, and whether it has shops."""
+
+    bays: int
+    storeys: int
+    variant: int
+    shops: bool
+
+
+def _designs(
+    rng: np.random.Generator, count: int, storeys: tuple[int, int], *, shops: float
+) -> list[_Design]:
+    """Draw the houses that a street is built of, with a range of storeys and a share of shops."""
+    return [
+        _Design(
+            bays=int(rng.integers(3, 7)),
+            storeys=int(rng.integers(*storeys)),
+            variant=int(rng.integers(VARIANTS)),
+            shops=bool(rng.random() < shops),
+        )
+        for _ in range(count)
+    ]
+
+
 def _add_row(
     side: Roadside,
     ring: FloatArray,
     paved: shapely.Geometry,
     rng: np.random.Generator,
-    storeys: tuple[int, int],
+    designs: list[_Design],
 ) -> None:
     """Put houses side by side along a ring, fronts to the road on its right."""
     length = float(polylines.arc_length(ring)[-1])
     at = float(rng.uniform(0, 6))
     while at < length - 12:
-        bays = int(rng.integers(3, 7))
+        design = designs[int(rng.integers(len(designs)))]
+        bays = design.bays
         if rng.random() < 0.2:
             at += float(rng.uniform(5, 22))
             continue
         ends = polylines.point_at(ring, np.array([at, at + bays * BAY]))
         yaw = float(np.arctan2(*(ends[1] - ends[0])[::-1]))
-        tall, variant = int(rng.integers(*storeys)), int(rng.integers(VARIANTS))
-        if _is_free(side, ends[0], yaw, bays, building_depth(variant), paved):
-            _put_block(side, ends[0], yaw, (bays, tall, variant), rng)
+        if _is_free(side, ends[0], yaw, bays, building_depth(design.variant), paved):
+            _put_block(side, ends[0], yaw, design, rng)
             at += bays * BAY + float(rng.choice([0.05, 0.05, 2.0, 5.0]))
         else:
             at += 3.0
 
 
 def _put_block(
-    side: Roadside,
-    corner: FloatArray,
-    yaw: float,
-    size: tuple[int, int, int],
-    rng: np.random.Generator,
-    *,
-    shops: float = 0.45,
+    side: Roadside, corner: FloatArray, yaw: float, design: _Design, rng: np.random.Generator
 ) -> None:
-    """Put a block of (bays, storeys, variant) with its front left corner at a place."""
-    bays, storeys, variant = size
-    with_shops = bool(rng.random() < shops)
-    name = f"building/{bays}/{storeys}/{variant}/{int(with_shops)}"
+    """Put a house with its front left corner at a place."""
+    bays, storeys, variant, shops = design.bays, design.storeys, design.variant, design.shops
+    name = f"building/{bays}/{storeys}/{variant}/{int(shops)}"
     if name not in side.models:
-        side.models[name] = building(bays, storeys, shops=with_shops, variant=variant)
+        side.models[name] = building(bays, storeys, shops=shops, variant=variant)
     red, green, blue = np.array(WALLS[int(rng.integers(len(WALLS)))]) * rng.uniform(0.8, 1.0)
     tint = (float(red), float(green), float(blue))
     side.put(name, SurfaceClass.BUILDING, corner, yaw=yaw, z=LAND_DEPTH, tint=tint)
@@ -170,13 +188,15 @@ def _add_street(side: Roadside, ring: FloatArray, rng: np.random.Generator) -> N
         if side.may_stand(np.array([x, y]), 0.3):
             side.put("street_lamp", SurfaceClass.POLE, np.array([x, y]), yaw=arm)
             side.lamps.append((float(x), float(y), arm))
+    # Looks have dice of their own: a tree that is left out changes no other.
+    looks = rng.spawn(1)[0]
     shaded = rng.random() < 0.7
     spacing = float(rng.uniform(9, 15))
     for x, y, heading in walk(ring, spacing, float(rng.uniform(5, 12))):
         # The pavement's far edge: trunks stand 2.2 m behind the kerb, the ring 0.7 m.
         at = np.array([x, y]) + np.array([-np.sin(heading), np.cos(heading)]) * 1.5
         if shaded and rng.random() < 0.8 and side.may_stand(at, 0.6):
-            _put_tree(side, at, rng, street=True)
+            _put_tree(side, at, looks, street=True)
     for x, y, heading in walk(ring, 45.0, float(rng.uniform(5, 40))):
         kind = str(rng.choice([name for name in SIGNS if name != "direction"]))
         # Traffic on the near side travels along the ring reversed; the plate faces it.
@@ -192,7 +212,7 @@ def _put_tree(
     scale = float(rng.uniform(0.95, 1.15) if street else rng.uniform(0.8, 1.4))
     name = f"street_tree/{int(rng.integers(4))}" if street else f"tree/{int(rng.integers(5))}"
     if not street and rng.random() < 0.3:
-        name = f"conifer/{int(rng.integers(2))}"
+        name = f"conifer/{int(rng.integers(3))}"
     green = rng.uniform(0.75, 1.15) * np.array([rng.uniform(0.8, 1.25), 1.0, rng.uniform(0.7, 1.1)])
     yaw = float(rng.uniform(-np.pi, np.pi))
     side.put(
@@ -242,7 +262,7 @@ def add_country(
         _add_farms(side, paved, rng)
     _add_posts(side, paved, rng, highway=kind is RoadKind.HIGHWAY)
     dense = float(rng.uniform(5.0, 11.0))
-    for away in (9.0, 15.0, 23.0, 36.0, 60.0, 95.0):
+    for away in (9.0, 15.0, 23.0, 36.0):
         for ring in borders(paved, away):
             _add_wood(side, ring, away, dense, paved, rng)
 
@@ -285,7 +305,8 @@ def _add_farms(side: Roadside, paved: shapely.Geometry, rng: np.random.Generator
         for x, y, heading in walk(ring, 130.0, float(rng.uniform(20, 130))):
             at, yaw, variant = np.array([x, y]), float(heading), int(rng.integers(VARIANTS))
             if _is_free(side, at, yaw, 4, building_depth(variant), paved):
-                _put_block(side, at, yaw, (4, 2, variant), rng, shops=0.0)
+                farm = _Design(bays=4, storeys=2, variant=variant, shops=False)
+                _put_block(side, at, yaw, farm, rng)
 
 
 def _add_rail(side: Roadside, ring: FloatArray) -> None:

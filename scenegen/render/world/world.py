@@ -16,8 +16,16 @@ from scenegen.render.stage import Instances, Lights, ModelBank, Placement, Stage
 from scenegen.render.surfaces import SurfaceClass
 from scenegen.render.textures import Textures, draw_textures
 from scenegen.render.world.agents import AgentMotion, headlights, library, place_agents
-from scenegen.render.world.ground import build_ground, dressing, is_town
+from scenegen.render.world.countryside import add_horizon, add_verges
+from scenegen.render.world.ground import (
+    STRIP_WIDTH,
+    build_ground,
+    dressing,
+    has_yellow_centers,
+    is_town,
+)
 from scenegen.render.world.roadside import Roadside, add_country, add_town
+from scenegen.render.world.street_furniture import add_furniture
 from scenegen.scene import EGO, Conditions, Light, RoadMap, Scene, Weather
 from scenegen.seeding import stream
 
@@ -108,8 +116,8 @@ def _beams_by_day(conditions: Conditions) -> float:
     return 0.7 if poor else 0.0
 
 
-# GEOS raises the invalid flag on harmless degenerate offsets of curves.
-@np.errstate(invalid="ignore")
+# GEOS raises floating-point flags on harmless degenerate offsets of curves.
+@np.errstate(invalid="ignore", divide="ignore")
 def build_world(
     roadmap: RoadMap,
     conditions: Conditions,
@@ -127,15 +135,20 @@ def build_world(
             half on the pavement, shape (n, 5); lamps, trees and signs keep clear of them.
     """
     kind = dressing(roadmap)
-    ground = build_ground(roadmap, stream(seed, "hills"))
+    ground = build_ground(roadmap, stream(seed, "ground"), yellow_centers=has_yellow_centers(seed))
     side = Roadside(clear=_outlines(np.zeros((0, 5)) if standing is None else standing))
     rng = stream(seed, "roadside")
     if is_town(kind):
         add_town(side, ground.paved, ground.road, rng)
+        add_furniture(side, ground.paved, ground.road, stream(seed, "furniture"))
+        add_verges(side, ground.paved, (0.25,), stream(seed, "verges"))
     else:
         add_country(side, ground.paved, kind, rng)
+        add_horizon(side, ground.paved, kind, stream(seed, "horizon"))
+        verges = (STRIP_WIDTH + 0.05, STRIP_WIDTH + 0.7)
+        add_verges(side, ground.paved, verges, stream(seed, "verges"))
     static = [
-        Placement(model=name, surface=surface)
+        Placement(model=name, surface=surface, tint=ground.tone)
         for name, (_, surface) in ground.models.items()
         if name not in {"land", "hills"}
     ]
