@@ -1,4 +1,4 @@
-"""Cameras: picture, semantic and instance masks, depth, 2D boxes."""
+"""Cameras: picture, semantic and instance masks, depth, 2D boxes, through any lens."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ import numpy as np
 
 from scenegen.arrays import Array, FloatArray, check_shape
 from scenegen.render import CLASS_NAMES, PinholeCamera, View, look
-from scenegen.scene import ArraySpec
+from scenegen.render.atmosphere import add_precipitation
+from scenegen.render.camera_response import develop
+from scenegen.render.lens import BrownConradyLens, Lens
+from scenegen.render.lens_views import Still, still
+from scenegen.render.sky import illuminate
+from scenegen.render.world.world import lamps_on
+from scenegen.scene import EGO, ArraySpec
 from scenegen.sensors.boxes2d import box_specs, find_boxes
+from scenegen.sensors.lens_boxes import find_lens_boxes, lens_box_specs
 from scenegen.sensors.sensor import Sensor, WorldView
+from scenegen.sensors.shutter import Movement, Shutter, expose
 
 _FORWARD_AXES = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """Turn of a camera that looks along ego x: columns are its x (right), y (down), z (forward)."""
@@ -37,17 +45,23 @@ def camera_pose(x: float, y: float, z: float, yaw: float = 0.0, pitch: float = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Camera(Sensor):
-    """A pinhole camera on the ego; its frame is x right, y down, z forward.
+    """A camera on the ego; its frame is x right, y down, z forward.
+
+    With a pinhole and a shutter that is open at one instant, masks and depth are sampled on the
+    rays through the pixel centres. With a lens or a shutter they are resampled from such
+    pictures, see `lens_views.still` and `shutter.expose`.
 
     Attributes:
         name: What it is called, for example "front".
         ego_from_sensor: Pose in the ego frame, shape (4, 4).
-        optics: Size of the picture and field of view.
+        optics: Size of the picture and field of view of a pinhole, or a lens.
+        shutter: When the rows are exposed.
     """
 
     name: str = "front"
     ego_from_sensor: FloatArray = field(default_factory=lambda: camera_pose(0.5, 0.0, 1.5))
-    optics: PinholeCamera = field(default_factory=PinholeCamera)
+    optics: PinholeCamera | Lens = field(default_factory=PinholeCamera)
+    shutter: Shutter = field(default_factory=Shutter)
 
     def __post_init__(self) -> None:
         """Check the pose."""
@@ -91,7 +105,7 @@ class Camera(Sensor):
                 shape=size,
                 dtype="float32",
                 units="m",
-                long_name="distance along the optical axis, 0 for sky",
+                long_name=_depth_name(self.optics),
             ),
             ArraySpec(
                 name=f"{base}/intrinsics",
@@ -99,7 +113,7 @@ class Camera(Sensor):
                 shape=(3, 3),
                 dtype="float64",
                 units="pixel",
-                long_name="pinhole matrix, pixel centres at half integers",
+                long_name="matrix of focal lengths and principal point, pixel centres at halves",
             ),
             ArraySpec(
                 name=f"{base}/ego_from_camera",
@@ -108,11 +122,42 @@ class Camera(Sensor):
                 dtype="float64",
                 long_name="pose of the camera (x right, y down, z forward) in the ego frame",
             ),
-            *box_specs(self.name),
+            *self._further_specs(base),
         )
+
+    def _further_specs(self, base: str) -> tuple[ArraySpec, ...]:
+        """Boxes, and what a lens or shutter has to tell."""
+        plain = isinstance(self.optics, PinholeCamera) and self.shutter.is_instant
+        specs = box_specs(self.name) if plain else lens_box_specs(self.name)
+        if isinstance(self.optics, Lens):
+            specs += (
+                ArraySpec(
+                    name=f"{base}/distortion",
+                    dims=("coefficient",),
+                    shape=self.optics.coefficients.shape,
+                    dtype="float64",
+                    long_name="k1 to k4 of Kannala and Brandt"
+                    if self.optics.is_wide
+                    else "k1, k2, p1, p2, k3 of Brown and Conrady",
+                ),
+            )
+        if not self.shutter.is_instant:
+            specs += (
+                ArraySpec(
+                    name=f"{base}/shutter",
+                    dims=("duration",),
+                    shape=(2,),
+                    dtype="float64",
+                    units="s",
+                    long_name="readout of all rows around the instant, and exposure of each row",
+                ),
+            )
+        return specs
 
     def sense(self, view: WorldView) -> dict[str, Array]:
         """Take a picture and read its labels."""
+        if isinstance(self.optics, Lens) or not self.shutter.is_instant:
+            return self._through_lens(view)
         stage, triangles = view.stage, view.triangles
         pose = stage.map_from_ego @ self.ego_from_sensor
         sight = View.of(self.optics, pose, triangles.origin)
@@ -129,3 +174,48 @@ class Camera(Sensor):
             f"{base}/ego_from_camera": np.asarray(self.ego_from_sensor, np.float64),
             **find_boxes(self.name, view, sight, instance),
         }
+
+    def _through_lens(self, view: WorldView) -> dict[str, Array]:
+        optics, shutter = self.optics, self.shutter
+        lens = optics if isinstance(optics, Lens) else BrownConradyLens.of(optics)
+        movement = Movement.of(view, self.ego_from_sensor)
+        moments = shutter.moments
+        stills = [self._still(view.later(float(time)), lens) for time in moments]
+        taken = (
+            stills[0] if shutter.is_instant else expose(stills, moments, shutter, lens, movement)
+        )
+        depth = taken.range
+        if not lens.is_wide:
+            depth = (taken.range * lens.rays()[..., 2]).astype(np.float32)
+        conditions, base = view.stage.conditions, f"camera/{self.name}"
+        rng = view.rng(base)
+        drops = 0.85 * illuminate(conditions).air + 0.015 * lamps_on(conditions)
+        speed = float(np.abs(view.stage.agents.speed[EGO]))
+        fallen = add_precipitation(taken.radiance, depth, drops, conditions, speed, rng)
+        rgb = develop(fallen, conditions, rng)
+        rgb[~np.isfinite(lens.rays()[..., 0])] = 0
+        arrays: dict[str, Array] = {
+            f"{base}/rgb": rgb,
+            f"{base}/semantic": taken.semantic,
+            f"{base}/instance": taken.instance,
+            f"{base}/depth": depth,
+            f"{base}/intrinsics": lens.intrinsics,
+            f"{base}/ego_from_camera": np.asarray(self.ego_from_sensor, np.float64),
+            **find_lens_boxes(self.name, view, lens, shutter, movement, taken.instance),
+        }
+        if isinstance(optics, Lens):
+            arrays[f"{base}/distortion"] = lens.coefficients
+        if not shutter.is_instant:
+            arrays[f"{base}/shutter"] = np.array([shutter.readout, shutter.exposure])
+        return arrays
+
+    def _still(self, view: WorldView, lens: Lens) -> Still:
+        pose = view.stage.map_from_ego @ self.ego_from_sensor
+        rng = view.rng(f"camera/{self.name}/still")
+        return still(view.stage, view.triangles, lens, pose, rng)
+
+
+def _depth_name(optics: PinholeCamera | Lens) -> str:
+    if isinstance(optics, Lens) and optics.is_wide:
+        return "distance along the ray, 0 for sky and off the image circle"
+    return "distance along the optical axis, 0 for sky"

@@ -114,4 +114,4 @@ class DenseLabels(Sensor):
         sight = View.of(self.optics, stage.map_from_ego @ self.ego_from_sensor, triangles.origin)
         seen = rasterize(triangles, sight)
         samples = Samples.centers(seen)
-        return resolve(triangles, sight, seen.points, samples, stage.textures, lamps_on=0.0)
+        return resolve(triangles, sight, samples, stage.textures, lamps_on=0.0)

@@ -15,6 +15,14 @@ from scenegen.sensors.sensor import Sensor, WorldView
 
 _EYE = RayGrid(elevation=np.radians(np.linspace(-30.0, 10.0, 81)), columns=1024)
 """Rays that judge how much of an agent can be seen: 0.5 x 0.35 degrees."""
+MOTIONS = ("standing", "moving")
+"""Meaning of `motion`."""
+MOVING = 0.1
+"""Who is faster than this moves [m/s]."""
+RIDERS = ("no_cycle", "without_rider", "with_rider")
+"""Meaning of `rider`; cycles and motorcycles are road users here, hence ridden."""
+BRAKING = 0.9
+"""Tail lamps brighter than this are brake lights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,6 +77,11 @@ class Boxes3D(Sensor):
             column("track_id", "uint16", "agent index"),
             column("class", "uint8", "class of the agent", classes=CLASS_NAMES),
             column("visibility", "float32", "share seen from the ego, 0 hidden to 1", units="1"),
+            column("yaw_rate", "float32", "yaw rate, counter-clockwise", units="rad/s"),
+            column("motion", "uint8", "whether it moves", classes=MOTIONS),
+            column("lights", "uint8", "1 where its lamps are on"),
+            column("brake_lights", "uint8", "1 where its brake lights are on"),
+            column("rider", "uint8", "whether a cycle carries a rider", classes=RIDERS),
         )
 
     def sense(self, view: WorldView) -> dict[str, Array]:
@@ -90,6 +103,27 @@ class Boxes3D(Sensor):
             f"{self.name}/track_id": index.astype(np.uint16),
             f"{self.name}/class": np.array([CLASS_OF_KIND[kind] for kind in kinds], np.uint8),
             f"{self.name}/visibility": self._visibility(view, index),
+            **self._attributes(view, index),
+        }
+
+    def _attributes(self, view: WorldView, index: np.ndarray) -> dict[str, Array]:
+        """Read off how the agents move and which of their lamps shine."""
+        stage = view.stage
+        things = stage.instances
+        lamps = np.zeros((stage.agents.count + 1, 2))
+        is_agent = things.number > 0
+        lamps[things.number[is_agent]] = things.lamps[is_agent]
+        head, tail = lamps[index + 1].T
+        kind = stage.agents.kind[index]
+        is_cycle = (kind == AgentKind.CYCLIST) | (kind == AgentKind.MOTORCYCLE)
+        moves = np.hypot(*view.twists[index, :2].T) > MOVING
+        rider = np.where(is_cycle, RIDERS.index("with_rider"), RIDERS.index("no_cycle"))
+        return {
+            f"{self.name}/yaw_rate": view.twists[index, 2].astype(np.float32),
+            f"{self.name}/motion": moves.astype(np.uint8),
+            f"{self.name}/lights": (np.maximum(head, tail) > 0).astype(np.uint8),
+            f"{self.name}/brake_lights": (tail > BRAKING).astype(np.uint8),
+            f"{self.name}/rider": rider.astype(np.uint8),
         }
 
     def _visibility(self, view: WorldView, index: np.ndarray) -> FloatArray:

@@ -1,22 +1,21 @@
-"""Rigs: the sensors on the ego, and the frames they give along a scenario."""
+"""A rig: the sensors on the ego, and the frames they give along a scenario."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from scenegen.arrays import Array, BoolArray
-from scenegen.render import AgentMotion, PinholeCamera, World, assemble, build_world
+from scenegen.render import AgentMotion, World, assemble, build_world
 from scenegen.scene import ArraySpec, Frame, Scenario
 from scenegen.seeding import digest
-from scenegen.sensors.camera import Camera, camera_pose
-from scenegen.sensors.dense import DenseLabels
-from scenegen.sensors.labels import Boxes3D, EgoPose
-from scenegen.sensors.lidar import LIDAR_MODELS, Lidar
+from scenegen.sensors.fault_effects import sense_with_faults
+from scenegen.sensors.faults import FaultSchedule
+from scenegen.sensors.motion import agent_twists
 from scenegen.sensors.sensor import Sensor, WorldView
 
 BRAKE_LIGHT = -1.0
@@ -34,13 +33,16 @@ class Rig:
     Attributes:
         name: What it is called.
         sensors: The sensors; the names of their arrays differ.
+        faults: What goes wrong with them; their labels are among the arrays of every frame.
     """
 
     name: str
     sensors: tuple[Sensor, ...]
+    faults: FaultSchedule = field(default_factory=FaultSchedule)
 
     def __post_init__(self) -> None:
-        """Check that no two sensors give an array of the same name."""
+        """Check that no two sensors give an array of the same name, and the faults."""
+        self.faults.check(self.sensors)
         names = [spec.name for spec in self.specs()]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -50,11 +52,18 @@ class Rig:
             )
 
     def specs(self) -> tuple[ArraySpec, ...]:
-        """Announce every array of every sensor."""
-        return tuple(spec for sensor in self.sensors for spec in sensor.arrays())
+        """Announce every array of every sensor, and the labels of faults if there may be any."""
+        own = tuple(spec for sensor in self.sensors for spec in sensor.arrays())
+        return (*own, *self.faults.specs(self.sensors))
 
     def sense(
-        self, scenario: Scenario, seed: int, *, every: int = 1, threads: int = THREADS
+        self,
+        scenario: Scenario,
+        seed: int,
+        *,
+        every: int = 1,
+        threads: int = THREADS,
+        faults: FaultSchedule | None = None,
     ) -> Iterator[Frame]:
         """Drive the rig through a scenario.
 
@@ -66,13 +75,20 @@ class Rig:
             seed: Seed of scenery, looks and noise.
             every: Give each this-many-th instant, beginning with the first.
             threads: Frames that are sensed at the same time; the bytes do not depend on it.
+            faults: What goes wrong, in place of the rig's own. To record, build a rig with the
+                faults instead, so that it announces their labels.
 
         Yields:
             Frames with every announced array, in order of time.
 
         Raises:
             ValueError: `every` or `threads` is below one.
+            UnknownNameError: A fault names a sensor that the rig does not have.
         """
+        if faults is not None:
+            changed = replace(self, faults=faults)
+            yield from changed.sense(scenario, seed, every=every, threads=threads)
+            return
         if every < 1:
             raise ValueError(f"Rig.sense: expected every >= 1, got {every}")
         if threads < 1:
@@ -123,6 +139,28 @@ class Rig:
             step: Which instant.
             motion: How the agents move at that instant, from `agent_motions`.
         """
+        view = self.view(world, scenario, step, motion)
+        if not self.faults.faults:
+            arrays: dict[str, Array] = {}
+            for sensor in self.sensors:
+                arrays.update(sensor.sense(view))
+            return Frame(time=float(scenario.times[step]), arrays=arrays)
+
+        def frozen(time: float) -> WorldView:
+            first = int(np.searchsorted(scenario.times, time - 1e-9))
+            return self.view(world, scenario, first, agent_motions(scenario)[first])
+
+        arrays, drawn = {}, {}
+        for sensor in self.sensors:
+            given, found = sense_with_faults(sensor, view, self.faults, frozen)
+            arrays.update(given)
+            drawn.update(found)
+        time = float(scenario.times[step])
+        arrays.update(self.faults.table(time, drawn))
+        return Frame(time=time, arrays=arrays)
+
+    def view(self, world: World, scenario: Scenario, step: int, motion: AgentMotion) -> WorldView:
+        """Give the world at one instant, as the sensors see it; arguments as for `frame`."""
         stage = world.stage(scenario.at(step), motion)
         before = after = None
         if any(sensor.LOOKS_AROUND for sensor in self.sensors):
@@ -131,18 +169,16 @@ class Rig:
                 before = world.stage(scenario.at(step - 1), motion)
             if step + 1 < scenario.steps:
                 after = world.stage(scenario.at(step + 1), motion)
-        view = WorldView(
+        return WorldView(
             stage=stage,
             triangles=assemble(stage),
             step=step,
             seed=world.seed,
             before=before,
             after=after,
+            twists=agent_twists(scenario, step),
+            roadmap=scenario.roadmap,
         )
-        arrays: dict[str, Array] = {}
-        for sensor in self.sensors:
-            arrays.update(sensor.sense(view))
-        return Frame(time=float(scenario.times[step]), arrays=arrays)
 
 
 def agent_motions(scenario: Scenario) -> list[AgentMotion]:
@@ -164,45 +200,3 @@ def _parked(scenario: Scenario) -> BoolArray:
     """Which agents stand throughout, shape (N,)."""
     agents = scenario.agents
     return np.asarray(~np.any(agents.valid & (np.abs(agents.speed) > PARKED_BELOW), axis=0))
-
-
-def _surround() -> tuple[Sensor, ...]:
-    """Six cameras like nuScenes: five of 70 degrees around, 110 degrees to the back."""
-    around = (
-        ("front", 1.5, 0.0, 0.0, 70.0),
-        ("front_left", 1.3, 0.5, 55.0, 70.0),
-        ("front_right", 1.3, -0.5, -55.0, 70.0),
-        ("back_left", 0.9, 0.5, 110.0, 70.0),
-        ("back_right", 0.9, -0.5, -110.0, 70.0),
-        ("back", 0.0, 0.0, 180.0, 110.0),
-    )
-    return tuple(
-        Camera(
-            name=name,
-            ego_from_sensor=camera_pose(x, y, 1.5, float(np.radians(yaw_deg))),
-            optics=PinholeCamera(width_px=448, height_px=256, fov=float(np.radians(fov_deg))),
-        )
-        for name, x, y, yaw_deg, fov_deg in around
-    )
-
-
-SENSORS: dict[str, type[Sensor]] = {
-    "camera": Camera,
-    "lidar": Lidar,
-    "dense_labels": DenseLabels,
-    "boxes3d": Boxes3D,
-    "ego_pose": EgoPose,
-}
-"""Every kind of sensor by name; each can be built without arguments."""
-
-RIGS: dict[str, Rig] = {
-    "front": Rig(name="front", sensors=(Camera(), Lidar(), Boxes3D(), EgoPose())),
-    "surround": Rig(
-        name="surround",
-        sensors=(*_surround(), Lidar(model=LIDAR_MODELS["nuscenes32"]), Boxes3D(), EgoPose()),
-    ),
-    "full": Rig(name="full", sensors=(Camera(), DenseLabels(), Lidar(), Boxes3D(), EgoPose())),
-    "labels": Rig(name="labels", sensors=(Boxes3D(), EgoPose())),
-}
-"""Every rig by name: one camera and a lidar; six cameras and a lidar; one camera with normals and
-optical flow and a lidar; labels alone."""

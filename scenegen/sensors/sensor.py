@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 
 from scenegen.arrays import Array, FloatArray
 from scenegen.render import Stage, Triangles
-from scenegen.scene import EGO, ArraySpec
+from scenegen.scene import EGO, ArraySpec, RoadMap
 from scenegen.seeding import stream
+from scenegen.sensors.motion import moved, moved_agents, pose_after, still_twists, thing_motions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,6 +26,9 @@ class WorldView:
         seed: Seed of the sensors' noise.
         before: The instant before; None for the first, or where no sensor looks around.
         after: The instant after; None for the last, or where no sensor looks around.
+        twists: Velocity along map x and y [m/s] and yaw rate [rad/s] of each agent around the
+            instant, shape (N, 3); by default all keep speed and heading.
+        roadmap: The road; None where no sensor reads it.
     """
 
     stage: Stage
@@ -33,6 +37,46 @@ class WorldView:
     seed: int
     before: Stage | None = None
     after: Stage | None = None
+    twists: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+    roadmap: RoadMap | None = None
+
+    def __post_init__(self) -> None:
+        """Fill in the twists that are not given."""
+        if not len(self.twists):
+            object.__setattr__(self, "twists", still_twists(self.stage.agents))
+
+    @property
+    def road(self) -> RoadMap:
+        """The road.
+
+        Raises:
+            ValueError: The view was made without it.
+        """
+        if self.roadmap is None:
+            raise ValueError(
+                "WorldView.road: expected a view with a road map, got none; pass roadmap=..."
+            )
+        return self.roadmap
+
+    def later(self, time: float) -> WorldView:
+        """Give the world a moment later (or earlier), all agents on constant twists.
+
+        Lights and shadows of scenery stay; limbs of walkers keep their pose.
+
+        Args:
+            time: Time [s], of either sign.
+        """
+        if time == 0.0:
+            return self
+        agents = moved_agents(self.stage.agents, self.twists, time)
+        motions = thing_motions(self.triangles, self.stage.agents, self.twists)
+        stage = replace(
+            self.stage,
+            agents=agents,
+            map_from_ego=pose_after(self.stage.map_from_ego, self.twists[EGO], time),
+            time=self.stage.time + time,
+        )
+        return replace(self, stage=stage, triangles=moved(self.triangles, motions, time))
 
     def rng(self, sensor: str) -> np.random.Generator:
         """Random numbers of one sensor at this instant, independent of all others."""

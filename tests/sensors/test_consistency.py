@@ -12,8 +12,18 @@ from scenegen.arrays import Array, FloatArray
 from scenegen.geometry.transforms import to_local
 from scenegen.render import PinholeCamera
 from scenegen.scene import AgentKind, AgentStates, Conditions, Scenario
-from scenegen.sensors import LIDAR_MODELS, Boxes3D, Camera, EgoPose, Lidar, Rig, camera_pose
-from scenegen.sensors.lidar import SCALE
+from scenegen.sensors import (
+    LIDAR_MODELS,
+    Boxes3D,
+    Camera,
+    EgoPose,
+    Lidar,
+    LidarModel,
+    Rig,
+    camera_pose,
+)
+from scenegen.sensors.lidar import SCALE, TIME_STEP
+from scenegen.sensors.motion import as_measured
 from tests.builders import constant_speed_scenario, straight_road
 
 ROAD = straight_road(lanes=3)
@@ -71,6 +81,16 @@ def points_of(arrays: Mapping[str, Array], track: int) -> FloatArray:
     pose = arrays["lidar/top/ego_from_lidar"]
     points = arrays["lidar/top/xyz"][chosen].astype(np.float64) * SCALE
     return np.asarray(points @ pose[:3, :3].T + pose[:3, 3])
+
+
+def measured(arrays: Mapping[str, Array]) -> FloatArray:
+    """Points in the frame of the moving lidar, shape (n, 3)."""
+    return as_measured(
+        arrays["lidar/top/xyz"].astype(np.float64) * SCALE,
+        arrays["lidar/top/time"] * TIME_STEP,
+        arrays["lidar/top/twist"],
+        arrays["lidar/top/ego_from_lidar"],
+    )
 
 
 def test_boxes_hold_their_lidar_points(crowd: Mapping[str, Array]) -> None:
@@ -195,23 +215,29 @@ def test_points_beyond_the_storable_range_are_left_out() -> None:
     far = replace(LIDAR_MODELS["vlp32"], reach=400.0, reach_dark=4000.0)
     rig = Rig(name="far", sensors=(Lidar(model=far),))
 
-    points = sense(CROWD, rig)["lidar/top/xyz"].astype(float) * SCALE
+    arrays = sense(CROWD, rig)
 
-    assert np.abs(points).max() <= 32767 * SCALE
+    assert np.abs(arrays["lidar/top/xyz"].astype(float) * SCALE).max() <= 32767 * SCALE
+    points = measured(arrays)
     direction = np.abs(np.degrees(np.arctan2(points[:, 2], np.hypot(points[:, 0], points[:, 1]))))
     assert direction.max() < 25.2
 
 
-@pytest.mark.parametrize("model", LIDAR_MODELS)
+SPINNING = [name for name, make in LIDAR_MODELS.items() if isinstance(make, LidarModel)]
+
+
+@pytest.mark.parametrize("model", SPINNING)
 def test_points_lie_on_the_beams_of_the_make(model: str) -> None:
     """The elevation of every point is that of its ring."""
     rig = Rig(name="one", sensors=(Lidar(model=LIDAR_MODELS[model]),))
 
     arrays = sense(CROWD, rig)
 
-    points = arrays["lidar/top/xyz"].astype(float) * SCALE
+    points = measured(arrays)
     elevation = np.degrees(np.arctan2(points[:, 2], np.hypot(points[:, 0], points[:, 1])))
-    beam = np.array(LIDAR_MODELS[model].elevation_deg)[arrays["lidar/top/ring"]]
+    make = LIDAR_MODELS[model]
+    assert isinstance(make, LidarModel)
+    beam = np.array(make.elevation_deg)[arrays["lidar/top/ring"]]
     far = np.linalg.norm(points, axis=1) > 5
     assert np.abs(elevation - beam)[far].max() < 0.1
 

@@ -47,7 +47,7 @@ def seen(step: int) -> tuple[Stage, Triangles, GBuffer]:
     view = View.of(OPTICS, pose, triangles.origin)
     found = rasterize(triangles, view)
     samples = Samples.centers(found)
-    buffer = resolve(triangles, view, found.points, samples, stage.textures, lamps_on=0.0)
+    buffer = resolve(triangles, view, samples, stage.textures, lamps_on=0.0)
     return stage, triangles, buffer
 
 
