@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 
 from scenegen.catalog.features import features
+from scenegen.catalog.searching import LOOKED_UP, verdicts
 from scenegen.data import Dataset
 from scenegen.data.pack import parquet
 from scenegen.data.storage import replace_file, storage_errors
@@ -220,12 +221,11 @@ class Catalog:
         return sorted(rows, key=lambda row: self.dataset.index(row["id"]))
 
     def _hits(self, query: Query, where: str) -> Iterator[Hit]:
-        if query.sql_columns() <= set(self.columns):
-            where = f"({where}\n) AND ({query.sql()})"
-        for row in self._select("id", where):
-            verdict = query.evaluate(self.dataset.scenario(row["id"]))
-            if verdict.satisfied:
-                yield Hit(id=row["id"], verdict=verdict)
+        columns = set(self.columns)
+        wanted = ", ".join(name for name in LOOKED_UP if name in columns)
+        rows = self._select(wanted, f"({where}\n) AND ({query.sql(columns)})")
+        for name, verdict in verdicts(self.dataset, query, rows):
+            yield Hit(id=name, verdict=verdict)
 
 
 def _holds(queries: Sequence[Query], trace: Trace) -> bool:

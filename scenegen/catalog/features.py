@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from scenegen.arrays import BoolArray, FloatArray, IntArray
+from scenegen.catalog.development import development
+from scenegen.catalog.extremes import extremes
+from scenegen.catalog.occurrences import WORDS, occurrences
 from scenegen.data.pack import Scalar
 from scenegen.events.tracks import Tracks
+from scenegen.query import Trace
 from scenegen.scene import EGO, AgentKind, AgentStates, Scenario
 from scenegen.sim import pairs
 
@@ -14,7 +20,7 @@ LARGEST_INTEGER = 2**63 - 1
 """Largest integer a Parquet column holds."""
 
 
-def features(scenario: Scenario) -> dict[str, Scalar]:
+def features(scenario: Scenario, *, same: Mapping[str, Scalar] | None = None) -> dict[str, Scalar]:
     """Summarise a scenario in one row of scalars.
 
     Criticality is that of the ego towards any other road user, as `scenegen.sim.pairs` defines
@@ -23,18 +29,27 @@ def features(scenario: Scenario) -> dict[str, Scalar]:
 
     Args:
         scenario: The scenario.
+        same: Features of a scenario that shows the same development, perhaps under other light
+            and weather: what follows from the development is taken over.
 
     Returns:
         The value of each column.
     """
+    told = {**_origin(scenario), **_surroundings(scenario)}
+    if same is not None:
+        return {**same, **told}
     # The same numbers that queries see, so that SQL conditions and queries agree.
-    tracks = Tracks(scenario=scenario)
+    trace = Trace(scenario)
+    tracks = trace.tracks
     return {
-        **_origin(scenario),
-        **_surroundings(scenario),
+        **told,
         **_population(tracks),
         **_ego_motion(tracks),
         **_criticality(tracks),
+        "occurrences": occurrences(trace),
+        "listed": WORDS,
+        "extremes": extremes(trace),
+        "development": development(scenario),
     }
 
 

@@ -24,7 +24,7 @@ from scenegen.query.expression import (
     clauses,
 )
 from scenegen.query.statics import STATICS
-from scenegen.query.terms import Absolute, Number, SignalOf, Term
+from scenegen.query.terms import Absolute, Arithmetic, Number, SignalOf, Term
 from scenegen.scene import Light, RoadKind, Weather
 
 GENERATED = tuple(kind for kind in RoadKind if kind is not RoadKind.RECORDED)
@@ -77,11 +77,13 @@ class EventCall:
 def required(formula: Formula) -> tuple[Formula, ...]:
     """Clauses that hold together at the instant at which a formula holds.
 
-    The conjuncts, and what an `always` without interval says of every instant.
+    The conjuncts, and what an `always` says of an interval that begins now, or of every instant.
     """
     out: list[Formula] = []
     for clause in clauses(formula):
-        if isinstance(clause, Always) and clause.interval is None:
+        if isinstance(clause, Always) and (
+            clause.interval is None or clause.interval.low.value == 0
+        ):
             out.extend(required(clause.part))
         elif isinstance(clause, And):
             out.extend(required(clause))
@@ -127,6 +129,27 @@ def signal_bounds(formula: Formula) -> dict[str, Range]:
     return ranges
 
 
+def later_bounds(formula: Formula) -> dict[str, Range]:
+    """Ranges that hold at some later instant: those of what comes after a `then` or `until`.
+
+    Args:
+        formula: The formula.
+
+    Returns:
+        Range of each signal that is bounded there, by its canonical text; where two instants
+        disagree, the first one counts.
+    """
+    found: dict[str, Range] = {}
+    for clause in required(formula):
+        match clause:
+            case Then(_, part) | Until(_, part) | Eventually(part):
+                for text, wanted in {**later_bounds(part), **signal_bounds(part)}.items():
+                    found.setdefault(text, wanted)
+            case _:
+                pass
+    return found
+
+
 def static_demand(formula: Formula) -> StaticDemand:
     """Combinations of light, weather and road, and ranges of static quantities, that are left.
 
@@ -147,6 +170,16 @@ def static_demand(formula: Formula) -> StaticDemand:
             )
         left = remaining
     ranges = {t: r for t, r in signal_bounds(formula).items() if "(" not in t and "." not in t}
+    for clause in demands:
+        if isinstance(clause, StaticIs):
+            for name, wanted in STATICS[clause.name].ranges.items():
+                both = ranges.get(name, wanted).intersect(wanted)
+                if both is None:
+                    raise QueryError(
+                        f"{clause.text} contradicts what the query asks of {name}:"
+                        f" {ranges[name].text('')} instead of {wanted.text('')}"
+                    )
+                ranges[name] = both
     return StaticDemand(combinations=tuple(left), ranges=ranges)
 
 
@@ -204,9 +237,24 @@ def _one_side(term: Term, operator: str, value: float) -> list[tuple[str, _End, 
     out = [(term.text, end, above) if rising else (term.text, below, end)]
     if isinstance(term, Absolute):
         out.append((term.text, _End(0.0), above))
-        if isinstance(term.term, SignalOf) and not rising:
-            out.append((term.term.text, replace(end, value=-value), end))
+        if not rising:
+            out += _around(term.term, end)
     return out
+
+
+def _around(term: Term, end: _End) -> list[tuple[str, _End, _End]]:
+    """Ends of a signal whose distance from a number is bounded, such as ``abs(x - 3m) < 1m``."""
+    match term:
+        case SignalOf():
+            middle, text = 0.0, term.text
+        case Arithmetic(SignalOf() as inner, "-", Number() as number):
+            middle, text = number.value, inner.text
+        case Arithmetic(SignalOf() as inner, "+", Number() as number):
+            middle, text = -number.value, inner.text
+        case _:
+            return []
+    low, high = (replace(end, value=middle + sign * end.value) for sign in (-1.0, 1.0))
+    return [(text, low, high)]
 
 
 def _contradiction(*parts: Formula) -> str:
@@ -219,13 +267,17 @@ def _exclude(first: Formula, second: Formula) -> bool:
     return not any(_holds(first, *c) and _holds(second, *c) for c in everything)
 
 
-def _holds(clause: Formula, light: Light, weather: Weather, road: RoadKind) -> bool:
-    """Whether a clause of static conditions alone holds for a combination."""
+def _holds(
+    clause: Formula, light: Light, weather: Weather, road: RoadKind, wanted: bool = True
+) -> bool:
+    """Whether a clause of static conditions alone, or its negation, can hold for a combination."""
     if isinstance(clause, StaticIs):
-        return STATICS[clause.name].allows(light, weather, road)
-    parts = [_holds(part, light, weather, road) for part in children(clause)]
+        fact = STATICS[clause.name]
+        # A combination says nothing about the numbers of a condition with ranges.
+        return fact.allows(light, weather, road) is wanted or (bool(fact.ranges) and not wanted)
     if isinstance(clause, Not):
-        return not parts[0]
+        return _holds(clause.part, light, weather, road, not wanted)
+    parts = [_holds(part, light, weather, road, wanted) for part in children(clause)]
     if isinstance(clause, Until):
         return parts[1]
-    return any(parts) if isinstance(clause, Or) else all(parts)
+    return any(parts) if isinstance(clause, Or) is wanted else all(parts)

@@ -10,7 +10,7 @@ import numpy as np
 
 from scenegen.arrays import FloatArray
 from scenegen.query.atoms import Between, Compare
-from scenegen.query.expression import And, Formula, Not, clauses
+from scenegen.query.expression import And, At, Formula, Not, Then, Until, clauses
 from scenegen.query.relax import Relaxation, smallest_relaxation
 from scenegen.query.search import best_assignment, free_roles, nearest_assignment
 from scenegen.query.semantics import Semantics
@@ -18,6 +18,7 @@ from scenegen.query.terms import Number, SignalOf, Term
 from scenegen.query.trace import Trace
 from scenegen.query.units import DISPLAY, unit_of
 from scenegen.query.verdict import rounded
+from scenegen.query.windows import begins, offsets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,10 @@ class ClauseExplanation:
 
     Attributes:
         text: Canonical text.
-        satisfied: Whether it holds at the instant nearest to satisfying the whole query.
-        margin: Its margin at that instant.
+        time: Instant at which it is judged [s]: that nearest to satisfying the whole query; the
+            part after a `then` or `until` later on, where it comes nearest.
+        satisfied: Whether it holds then.
+        margin: Its margin then.
         best_margin: Its largest margin at any instant.
         best_time: Instant of the best value [s], or of the largest margin if there is no value.
         value: Value of its quantity at the nearest instant, in `unit`; None for events, static
@@ -38,6 +41,7 @@ class ClauseExplanation:
     """
 
     text: str
+    time: float
     satisfied: bool
     margin: float
     best_margin: float
@@ -60,7 +64,8 @@ class Explanation:
             is out of reach at all instants, that at which most of the clauses hold; None if
             nobody can play the roles.
         witness: Agent index of each role at that instant.
-        clauses: One entry per top-level clause; empty if nobody can play the roles.
+        clauses: One entry per top-level clause, and per clause of both parts of a `then`, `until`
+            or `at`; empty if nobody can play the roles.
         blame: Text of the clause with the least margin at that instant; None if satisfied.
         relaxation: The smallest change of a single number that makes the query match, checked by
             evaluating the changed query; None if satisfied or if no single number is enough.
@@ -92,7 +97,9 @@ def explain(formula: Formula, trace: Trace) -> Explanation:
     somebody = len(best.agents) == len(roles)
     if somebody:
         semantics = Semantics.of_cast(trace, roles, best.agents)
-        rows = tuple(_row(clause, semantics, step) for clause in clauses(formula))
+        placed = _placed(formula, semantics, step)
+        rows = tuple(_row(clause, semantics, at) for clause, at in placed)
+        step = placed[0][1] if isinstance(formula, Then) else step
     worst = min(rows, key=lambda row: row.margin, default=None)
     return Explanation(
         query=formula.text,
@@ -105,6 +112,45 @@ def explain(formula: Formula, trace: Trace) -> Explanation:
         relaxation=None if satisfied else smallest_relaxation(formula, trace),
         without=() if satisfied else _without(formula, trace),
     )
+
+
+def _placed(formula: Formula, semantics: Semantics, step: int) -> list[tuple[Formula, int]]:
+    """Clauses of a formula, each with the instant at which it is judged."""
+    match formula:
+        case And(parts):
+            pairs = [(part, step) for part in parts]
+        case Then(first, second):
+            # Where all depends on what comes later, the first part says which instant is meant.
+            margin, now = semantics.over_time(formula), semantics.over_time(first)
+            step = int(np.where(margin >= margin[step], now, -np.inf).argmax())
+            pairs = [(first, step), (second, _later(formula, semantics, step))]
+        case Until(first, second):
+            end = _later(formula, semantics, step)
+            worst = semantics.over_time(first)[step : max(end, step + 1)]
+            pairs = [(first, step + int(worst.argmin())), (second, end)]
+        case At(condition, part):
+            begin = int(begins(semantics.over_time(condition) > 0)[step])
+            pairs = [(condition, step), (part, begin)]
+        case _:
+            return [(formula, step)]
+    return [placed for part, at in pairs for placed in _placed(part, semantics, at)]
+
+
+def _later(formula: Then | Until, semantics: Semantics, step: int) -> int:
+    """Instant within reach of a `then` or `until` at which its second part comes nearest."""
+    margin, steps = semantics.over_time(formula.second), semantics.trace.steps
+    first, last = (0, steps)
+    if formula.interval is not None:
+        first, last = offsets(formula.interval, semantics.trace.step)
+    if isinstance(formula, Then):
+        first = max(first, 1)
+    else:
+        before = np.minimum.accumulate(semantics.over_time(formula.first)[step:])
+        margin = margin.copy()
+        margin[step + 1 :] = np.minimum(margin[step + 1 :], before[:-1])
+    begin = min(step + first, steps - 1)
+    end = max(min(step + last, steps - 1), begin)
+    return begin + int(margin[begin : end + 1].argmax())
 
 
 def _row(clause: Formula, semantics: Semantics, step: int) -> ClauseExplanation:
@@ -121,6 +167,7 @@ def _row(clause: Formula, semantics: Semantics, step: int) -> ClauseExplanation:
         value, best_value = (_at(semantics, term, t, unit) for t in (step, best))
     return ClauseExplanation(
         text=clause.text,
+        time=float(semantics.trace.times[step]),
         satisfied=bool(margin[step] > 0),
         margin=rounded(float(margin[step])),
         best_margin=rounded(float(margin.max())),

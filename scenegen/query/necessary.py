@@ -7,7 +7,8 @@ query. What follows for no column is TRUE, and so is what a row leaves NULL. Con
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 
 from scenegen.query.atoms import OPERATORS, Atom, Between, Compare, Does, KindIs, StaticIs
 from scenegen.query.expression import (
@@ -20,17 +21,19 @@ from scenegen.query.expression import (
     Or,
     Then,
     Until,
-    children,
 )
-from scenegen.query.predicates import NEAR_MISS_DISTANCE, NEAR_MISS_TTC, STANDING
+from scenegen.query.predicates import NEAR_MISS_DISTANCE, NEAR_MISS_TTC, PREDICATES, STANDING
 from scenegen.query.statics import ROLE_KINDS, STATICS
 from scenegen.query.terms import EGO_ROLE, Absolute, Number, SignalOf, Term
-from scenegen.scene import AgentKind, RoadKind
+from scenegen.scene import EGO, AgentKind, RoadKind
+from scenegen.seeding import digest
 
 TRUE = "TRUE"
 ROUNDING = 1e-6
 """Share of a number, and of 1, by which a bound is widened: margins are not computed from the very
 values in the columns."""
+LARGEST = 1e300
+"""Numbers beyond are not written into SQL: widened they might overflow."""
 EGO_RANGES = {
     "speed": ("ego_speed_min", "ego_speed_max"),
     "accel": ("ego_accel_min", "ego_accel_max"),
@@ -46,16 +49,44 @@ CONSTANT = {
     },
 }
 """Column of a signal that is the same at all instants."""
+LISTED = {
+    name: f"{name}:{digest(p.doc)[:6]}"
+    for name, p in PREDICATES.items()
+    if p.family is not None or (len(p.roles) == 1 and not p.is_costly)
+}
+"""Words whose occurrences a row lists, event families and motions that are cheap to detect, each
+with a mark of its definition: what was listed under another definition is not relied on."""
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 ROAD = "CASE WHEN road = 'recorded' AND has_junction THEN 'intersection' ELSE road END"
 """Kind of road as static conditions count it."""
 
 
-def necessary(formula: Formula, *, holds: bool = True, everywhere: bool = False) -> str:
+COLUMNS = frozenset(
+    (
+        *("light", "weather", "road", "has_junction", "signals", "max_drac"),
+        *("occurrences", "listed"),
+        *(f"{kind.name.lower()}_count" for kind in AgentKind),
+        *(column for ends in EGO_RANGES.values() for column in ends),
+        *LEAST.values(),
+        *CONSTANT.values(),
+    )
+)
+"""Every column that a condition may read."""
+WORD = re.compile(r"'[^']*'|\w+")
+
+
+def necessary(
+    formula: Formula,
+    available: Collection[str] = COLUMNS,
+    *,
+    holds: bool = True,
+    everywhere: bool = False,
+) -> str:
     """Give the SQL condition that follows from a formula.
 
     Args:
         formula: The formula.
+        available: Columns that there are; what would need others becomes TRUE.
         holds: False for its negation.
         everywhere: Whether it holds at all instants, not only at some.
 
@@ -64,29 +95,30 @@ def necessary(formula: Formula, *, holds: bool = True, everywhere: bool = False)
     """
     match formula:
         case Not(part):
-            return necessary(part, holds=not holds, everywhere=everywhere)
+            return necessary(part, available, holds=not holds, everywhere=everywhere)
         case And(parts) | Or(parts):
             if isinstance(formula, And) is holds:
-                return _all(necessary(p, holds=holds, everywhere=everywhere) for p in parts)
+                together = [
+                    necessary(p, available, holds=holds, everywhere=everywhere) for p in parts
+                ]
+                return _all(together)
             # At different instants it may be different ones.
-            return _any(necessary(p, holds=holds) for p in parts)
+            return _any(necessary(p, available, holds=holds) for p in parts)
         case Eventually(part, interval) | Always(part, interval):
             throughout = interval is None and isinstance(formula, Always) is holds
-            return necessary(part, holds=holds, everywhere=throughout)
-        case Then() | Until() | At():
-            return _ordered(formula) if holds else TRUE
+            return necessary(part, available, holds=holds, everywhere=throughout)
+        case Then(first, second) | Until(first, second) | At(first, second):
+            parts = (second,) if isinstance(formula, Until) else (first, second)
+            return _all(necessary(part, available) for part in parts if holds)
         case _:
             condition = _atom(formula, holds, everywhere)
-            return condition if condition == TRUE else f"coalesce({condition}, TRUE)"
+            is_told = condition != TRUE and columns_in(condition) <= set(available)
+            return f"coalesce({condition}, TRUE)" if is_told else TRUE
 
 
-def columns(formula: Formula) -> frozenset[str]:
-    """Give the columns that the condition of a formula may read."""
-    found = {"light", "weather", "road", "has_junction", "signals", "collision", "max_drac"}
-    found |= {f"{kind.name.lower()}_count" for kind in AgentKind}
-    pairs = {column for ends in EGO_RANGES.values() for column in ends}
-    text = necessary(formula)
-    return frozenset(c for c in found | pairs | {*LEAST.values(), *CONSTANT.values()} if c in text)
+def columns_in(condition: str) -> frozenset[str]:
+    """Give the columns that a condition reads."""
+    return frozenset(WORD.findall(condition)) & COLUMNS
 
 
 def _all(conditions: Iterable[str]) -> str:
@@ -102,6 +134,8 @@ def _any(conditions: Iterable[str]) -> str:
 def _atom(atom: Atom, holds: bool, everywhere: bool) -> str:
     match atom:
         case StaticIs(name):
+            if STATICS[name].ranges:
+                return _all([_static(name), *_numbers(name)]) if holds else TRUE
             return _static(name) if holds else f"NOT ({_static(name)})"
         case KindIs(name) if holds:
             kinds = sorted(ROLE_KINDS[name].kinds)
@@ -111,21 +145,26 @@ def _atom(atom: Atom, holds: bool, everywhere: bool) -> str:
         case Compare() | Between():
             return _all(
                 _bound(term, operator, value, everywhere)
-                for term, operator, value in _limits(atom, holds)
+                for term, operator, value in limits(atom, holds)
             )
         case _:
             return TRUE
 
 
-def _ordered(formula: Then | Until | At) -> str:
-    """Condition of what holds in some order."""
-    if isinstance(formula, Until):
-        return necessary(formula.second)
-    return _all(necessary(part) for part in children(formula))
+def limits(atom: Compare | Between, holds: bool = True) -> list[tuple[Term, str, float]]:
+    """Give terms that must lie on one side of a number where a comparison holds.
+
+    Args:
+        atom: The comparison.
+        holds: False for its negation.
+
+    Returns:
+        Term, operator and number in stored units; nothing for what has no such form.
+    """
+    return [end for limit in _sides(atom, holds) for end in _unfolded(*limit)]
 
 
-def _limits(atom: Compare | Between, holds: bool) -> list[tuple[Term, str, float]]:
-    """Terms that must lie on one side of a number."""
+def _sides(atom: Compare | Between, holds: bool) -> list[tuple[Term, str, float]]:
     match atom:
         case Compare(left, operator, Number() as number):
             return [(left, operator if holds else OPERATORS[operator], number.value)]
@@ -135,6 +174,18 @@ def _limits(atom: Compare | Between, holds: bool) -> list[tuple[Term, str, float
             return [(term, ">=", low.value), (term, "<=", high.value)]
         case _:
             return []
+
+
+def _unfolded(term: Term, operator: str, value: float) -> list[tuple[Term, str, float]]:
+    """Both sides of a bounded absolute value."""
+    if not isinstance(term, Absolute):
+        return [(term, operator, value)]
+    if operator[0] == ">":
+        return []
+    return [
+        *_unfolded(term.term, operator, value),
+        *_unfolded(term.term, MIRRORED[operator], -value),
+    ]
 
 
 def _static(name: str) -> str:
@@ -150,8 +201,29 @@ def _static(name: str) -> str:
     return _all(told)
 
 
+def _numbers(name: str) -> list[str]:
+    """Conditions of the numbers that a static condition bounds."""
+    told = []
+    for quantity, wanted in STATICS[name].ranges.items():
+        for operator, end in ((">=", wanted.low), ("<=", wanted.high)):
+            told.append(_bound(SignalOf(quantity, ()), operator, end, everywhere=False))
+    return told
+
+
 def _does(atom: Does) -> str:
     """Condition of an event or motion that happens."""
+    if atom.name not in LISTED:
+        return _shown_otherwise(atom)
+    who = f"{EGO} " if atom.roles == (EGO_ROLE,) else ""
+    happened = (
+        f"(NOT contains(listed, ' {LISTED[atom.name]} ')"
+        f" OR contains(occurrences, ';{atom.name} {who}'))"
+    )
+    return _all((_shown_otherwise(atom), happened))
+
+
+def _shown_otherwise(atom: Does) -> str:
+    """What follows for the other columns from an event or motion that happens."""
     with_ego = EGO_ROLE in atom.roles
     match atom.name:
         case "red_light" | "red_light_runner":
@@ -173,11 +245,6 @@ def _does(atom: Does) -> str:
 def _bound(term: Term, operator: str, value: float, everywhere: bool) -> str:
     """Condition of comparing a term with a number."""
     is_below = operator[0] == "<"
-    if isinstance(term, Absolute):
-        if is_below:
-            inner = ((operator, value), (MIRRORED[operator], -value))
-            return _all([_bound(term.term, op, end, everywhere) for op, end in inner])
-        return TRUE
     if not isinstance(term, SignalOf):
         return TRUE
     least, largest = _extremes(term)
@@ -186,6 +253,8 @@ def _bound(term: Term, operator: str, value: float, everywhere: bool) -> str:
     if column is None:
         column = least if is_below else largest
     if column is None:
+        return TRUE
+    if abs(value) > LARGEST:
         return TRUE
     return _below(column, value) if is_below else _above(column, value)
 

@@ -214,6 +214,11 @@ def _red_light(trace: Trace, indices: Indices, _: Mapping[str, str]) -> FloatArr
     return trace.table("red_light", indices, margin)
 
 
+def _siren(trace: Trace, _: Mapping[str, str]) -> FloatArray:
+    on = np.isin(np.arange(trace.states.valid.shape[1]), trace.scenario.sirens)
+    return np.broadcast_to(np.where(on, 1.0, -1.0), trace.states.valid.shape)
+
+
 def _crossing_paths(trace: Trace, indices: Indices, _: Mapping[str, str]) -> FloatArray:
     yaw = trace.states.yaw
     slant = np.abs(np.sin(yaw[:, indices[0]] - yaw[:, indices[1]])) - math.sin(ACROSS)
@@ -322,6 +327,11 @@ MOTIONS: dict[str, Predicate] = {
         roles=("a",),
         margin=_red_light,
         is_costly=True,
+    ),
+    "siren": Predicate(
+        doc="a drives with blue light and siren.",
+        roles=("a",),
+        margin=_table(_siren),
     ),
     "crossing_paths": Predicate(
         doc=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,16 +14,17 @@ from scenegen.query.bounds import (
     EventCall,
     StaticDemand,
     event_calls,
+    later_bounds,
     signal_bounds,
     static_demand,
 )
 from scenegen.query.explain import Explanation, explain
 from scenegen.query.expression import And, Formula, Not, Or, children, clauses
-from scenegen.query.necessary import columns, necessary
+from scenegen.query.necessary import COLUMNS, necessary
 from scenegen.query.parser import parse_formula
-from scenegen.query.search import free_roles, margin_over_time
+from scenegen.query.search import Able, free_roles, margin_over_time
 from scenegen.query.trace import Trace
-from scenegen.query.verdict import Verdict, judge
+from scenegen.query.verdict import Verdict, judge, judge_match
 from scenegen.scene import Scenario
 from scenegen.seeding import digest
 
@@ -94,6 +95,19 @@ class Query:
         """
         return judge(self.formula, _trace(scenario))
 
+    def match(self, scenario: Scenario | Trace, able: Able | None = None) -> Verdict | None:
+        """Evaluate as `evaluate` does, but spare the work of saying how far a miss is.
+
+        Args:
+            scenario: The scenario.
+            able: Agents that may play each role, where the others are known not to satisfy the
+                query; a role that is not in there is open to all.
+
+        Returns:
+            The verdict, None if the scenario does not satisfy the query.
+        """
+        return judge_match(self.formula, _trace(scenario), able or {})
+
     def margin_over_time(self, scenario: Scenario | Trace) -> FloatArray:
         """Largest margin over all assignments of roles at each instant, shape (T,).
 
@@ -114,19 +128,26 @@ class Query:
         static_demand(self.formula)
         return signal_bounds(self.formula)
 
-    def sql(self) -> str:
+    def later_bounds(self) -> dict[str, Range]:
+        """Range that clauses about a later instant imply for each signal, such as after `then`.
+
+        Raises:
+            QueryError: Clauses about one instant contradict each other.
+        """
+        return later_bounds(self.formula)
+
+    def sql(self, columns: Collection[str] = COLUMNS) -> str:
         """Give an SQL condition on a catalog's features that every scenario it holds in meets.
 
         Necessary, not sufficient: `scenegen.catalog.Catalog.search` decides the rest exactly.
 
-        >>> parse("night and ego.speed > 20m/s and cut_in(c)").sql()
-        "coalesce(light = 'night', TRUE) AND coalesce(ego_speed_max >= 19.999979, TRUE)"
-        """
-        return necessary(self.formula)
+        Args:
+            columns: Columns that there are; what would need others is left out.
 
-    def sql_columns(self) -> frozenset[str]:
-        """Give the columns that `sql` reads."""
-        return columns(self.formula)
+        >>> parse("night and ego.speed > 20m/s and ttc(ego, c) < 1s").sql(["light", "min_ttc"])
+        "coalesce(light = 'night', TRUE) AND coalesce(min_ttc <= 1.000002, TRUE)"
+        """
+        return necessary(self.formula, columns)
 
     def event_calls(self) -> tuple[EventCall, ...]:
         """Events and motions that the query asks to happen, in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,8 @@ FIRST_TRY = 8
 """Agents per role that are tried first when no assignment is sure to hold."""
 
 Agents = tuple[IntArray, ...]
+Able = Mapping[str, Collection[int]]
+"""Agents that may play each role; a role that is not in there is open to all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def best_assignment(formula: Formula, trace: Trace) -> Best:
     nobody = Best(-FAR, (), np.full(trace.steps, -FAR))
     if not roles:
         return _best_of(formula, trace, roles, ()) or nobody
-    agents, bounds = _bounds(formula, trace, roles)
+    agents, bounds = _bounds(formula, trace, roles, {})
     best = _best_of(formula, trace, roles, _above(agents, bounds, 0.0))
     if best is not None and best.margin > 0:
         return best
@@ -85,6 +87,27 @@ def best_assignment(formula: Formula, trace: Trace) -> Best:
         best = _best_of(formula, trace, roles, _most_promising(agents, bounds)) or nobody
     better = _best_of(formula, trace, roles, _above(agents, bounds, best.margin))
     return better if better is not None and better.margin > best.margin else best
+
+
+def satisfying_assignment(formula: Formula, trace: Trace, able: Able) -> Best | None:
+    """Find the best assignment if it satisfies the formula, as `best_assignment` does.
+
+    Args:
+        formula: The formula.
+        trace: The scenario.
+        able: Agents that may play each role, where the others are known not to satisfy the
+            formula; a role that is not in there is open to all.
+
+    Returns:
+        The best assignment, None if no margin is positive.
+    """
+    roles = free_roles(formula)
+    # In a search that goes in parts, who is first among equals would depend on who is left out.
+    if trace.steps * len(trace.others) ** len(roles) > LARGEST_TABLE:
+        able = {}
+    agents, bounds = _bounds(formula, trace, roles, able)
+    best = _best_of(formula, trace, roles, _above(agents, bounds, 0.0))
+    return best if best is not None and best.margin > 0 else None
 
 
 def nearest_assignment(formula: Formula, trace: Trace) -> Best:
@@ -141,7 +164,7 @@ def margin_over_time(formula: Formula, trace: Trace) -> FloatArray:
     roles = free_roles(formula)
     agents: Agents = ()
     if roles:
-        agents, bounds = _bounds(formula, trace, roles)
+        agents, bounds = _bounds(formula, trace, roles, {})
         agents = _above(agents, bounds, -FAR)
     out = np.full(trace.steps, -FAR)
     for part in parts(agents, trace.steps):
@@ -176,19 +199,21 @@ def _masked(formula: Formula, semantics: Semantics) -> FloatArray:
 
 
 def _bounds(
-    formula: Formula, trace: Trace, roles: tuple[str, ...]
+    formula: Formula, trace: Trace, roles: tuple[str, ...], able: Able
 ) -> tuple[Agents, tuple[FloatArray, ...]]:
     """Agents of each role, and an upper bound of the margin with each of them."""
-    bounds = tuple(_bound(formula, trace, role) for role in roles)
+    bounds = tuple(_bound(formula, trace, role, able.get(role)) for role in roles)
     return (trace.others,) * len(roles), bounds
 
 
-def _bound(formula: Formula, trace: Trace, role: str) -> FloatArray:
+def _bound(formula: Formula, trace: Trace, role: str, able: Collection[int] | None) -> FloatArray:
     """Upper bound of the margin with each agent in a role, from the clauses about it alone."""
     agents = trace.others
     mine = [c for c in clauses(formula) if set(roles_of(c)) <= {EGO_ROLE, role}]
     bound = np.full((trace.steps, len(agents)), FAR)
-    bound[:, ~np.isin(agents, sorted(_able(formula, trace, role)))] = -FAR
+    left = _able(formula, trace, role)
+    left = left if able is None else left & set(able)
+    bound[:, ~np.isin(agents, sorted(left))] = -FAR
     # What is costly is only computed for agents that the rest leaves in play.
     for clause in sorted(mine, key=_is_costly):
         use = np.flatnonzero(bound.max(axis=0, initial=-FAR) > 0) if _is_costly(clause) else ...

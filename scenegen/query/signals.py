@@ -68,7 +68,8 @@ def _thw_shortfall(
     gap = pairs.gap(trace.states, i, j)
     speed = np.maximum(trace.states.speed[:, i], 0.0)
     # In contact the headway is 0 also for a follower that stands.
-    return np.where(gap > 0, threshold * speed - gap, np.maximum(speed, 1.0) * threshold)
+    with np.errstate(invalid="ignore"):  # No gap against an endless headway: unknown.
+        return np.where(gap > 0, threshold * speed - gap, np.maximum(speed, 1.0) * threshold)
 
 
 def _mttc(trace: Trace, i: IntArray, j: IntArray) -> FloatArray:

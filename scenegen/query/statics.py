@@ -5,15 +5,25 @@ STATICS are yes-or-no facts about light, weather and road. ROLE_KINDS are what a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from scenegen.arrays import BoolArray
+from scenegen.events import Range
 from scenegen.query.trace import Trace
 from scenegen.scene import AgentKind, Light, RoadKind, Scenario, Weather
 from scenegen.scene.agents import CHILD_HEIGHT
+
+FIELDS = {
+    "rain_rate": "rain_mm_per_h",
+    "snow_rate": "snow_mm_per_h",
+    "visibility": "visibility",
+    "sun_elevation": "sun_elevation",
+}
+"""Field of Conditions behind each static quantity that conditions bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +35,17 @@ class Static:
         light: The light it asks for.
         weather: The weather it asks for.
         roads: The kinds of road it asks for.
+        ranges: Least and greatest value of the static quantities it bounds, in stored units.
     """
 
     doc: str
     light: Light | None = None
     weather: Weather | None = None
     roads: frozenset[RoadKind] | None = None
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
     def allows(self, light: Light, weather: Weather, road: RoadKind) -> bool:
-        """Whether it holds for a combination of light, weather and road."""
+        """Whether it can hold for a combination of light, weather and road, its ranges apart."""
         return (
             (self.light is None or light is self.light)
             and (self.weather is None or weather is self.weather)
@@ -47,7 +59,8 @@ class Static:
         # A recorded map is an intersection if one of its lanes crosses a junction.
         if kind is RoadKind.RECORDED and any(lane.in_junction for lane in roadmap.lanes):
             kind = RoadKind.INTERSECTION
-        return self.allows(conditions.light, conditions.weather, kind)
+        within = (getattr(conditions, FIELDS[n]) in wanted for n, wanted in self.ranges.items())
+        return self.allows(conditions.light, conditions.weather, kind) and all(within)
 
 
 def _road(*kinds: RoadKind) -> frozenset[RoadKind]:
@@ -63,6 +76,27 @@ STATICS: dict[str, Static] = {
     "rain": Static(doc="Rain; rain_rate says how much.", weather=Weather.RAIN),
     "fog": Static(doc="Fog; visibility says how dense.", weather=Weather.FOG),
     "snow": Static(doc="Snowfall; snow_rate says how much.", weather=Weather.SNOW),
+    "heavy_rain": Static(
+        doc="Rain of at least 7.6 mm/h (heavy or violent in ISO 34504 and BSI PAS 1883).",
+        weather=Weather.RAIN,
+        ranges={"rain_rate": Range(7.6, math.inf)},
+    ),
+    "dense_fog": Static(
+        doc="Fog with a visibility below 200 m (thick fog of the UK Met Office).",
+        weather=Weather.FOG,
+        ranges={"visibility": Range(0.0, 200.0)},
+    ),
+    "heavy_snow": Static(
+        doc="Snowfall of at least 2 mm/h water equivalent: about 500 m of visibility.",
+        weather=Weather.SNOW,
+        ranges={"snow_rate": Range(2.0, math.inf)},
+    ),
+    "low_sun": Static(
+        doc="Dusk or dawn under a clear sky with the sun 0.5 to 8 deg above the horizon: glare.",
+        light=Light.DUSK,
+        weather=Weather.CLEAR,
+        ranges={"sun_elevation": Range(math.radians(0.5), math.radians(8.0))},
+    ),
     "highway": Static(doc="A motorway.", roads=_road(RoadKind.HIGHWAY)),
     "rural": Static(doc="A country road.", roads=_road(RoadKind.RURAL)),
     "urban": Static(doc="A town street without a junction.", roads=_road(RoadKind.URBAN)),

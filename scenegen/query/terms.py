@@ -46,9 +46,11 @@ class Number:
 
     def __post_init__(self) -> None:
         """Check the unit and that the number is finite."""
-        unit_of(self.unit)
+        factor = unit_of(self.unit)[1]
         if not math.isfinite(self.magnitude):
             raise QueryError(f"expected a finite number, got {self.magnitude}")
+        if not math.isfinite(self.magnitude * factor):
+            raise QueryError(f"expected a number that is finite in SI units, got {self.text}")
 
     @property
     def dimension(self) -> Dimension:

@@ -8,9 +8,11 @@ exact margin would say little. Events, visibility and the like have a value but 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,8 +22,15 @@ from scenegen.query.terms import EGO_ROLE, Absolute, Arithmetic, Number, SignalO
 from scenegen.query.trace import Trace
 from scenegen.scene import EGO, Scenario
 
-STEERED = frozenset(("speed", "accel", "closing", "ahead", "left", "gap", "ttc", "thw"))
+STEERED = frozenset(
+    (
+        *("speed", "accel", "jerk", "yaw_rate", "lat_accel", "heading", "lane_offset"),
+        *("closing", "ahead", "left", "bearing", "distance", "gap", "ttc", "thw", "drac"),
+    )
+)
 """Signals with a gradient."""
+NEAREST_GAP = 0.1
+"""Least gap that a deceleration is calculated with [m], so that its gradient stays finite."""
 LEAST_DIVISOR = 1e-9
 """What stands in for a zero that is divided by, so that gradients stay finite."""
 
@@ -64,7 +73,7 @@ class Trajectories:
         Returns:
             The margins, shape (B, T), for `scenegen.query.robustness.Robustness`.
         """
-        exact = atom_margins([Trace(self._moved(k)) for k in range(len(self.scenarios))], casts)
+        exact = atom_margins([Trace(self.moved(k)) for k in range(len(self.scenarios))], casts)
 
         def margin(atom: Atom, holds: bool) -> Tensor:
             value = exact(atom, holds)
@@ -76,7 +85,8 @@ class Trajectories:
 
         return margin
 
-    def _moved(self, number: int) -> Scenario:
+    def moved(self, number: int) -> Scenario:
+        """Give one of the scenarios with its agents where the tensors have them."""
         scenario = self.scenarios[number]
         position, yaw, speed = (
             x[number].detach().cpu().double().numpy() for x in (self.position, self.yaw, self.speed)
@@ -118,36 +128,92 @@ class _Slopes:
                 return self._signal(name, roles)
 
     def _signal(self, name: str, roles: Sequence[str]) -> Tensor:
+        return self._own(name, roles[0]) if len(roles) == 1 else self._between(name, roles)
+
+    def _own(self, name: str, role: str) -> Tensor:
+        """Signal of one agent."""
+        speed, yaw = self._take(self.of.speed, role), self._take(self.of.yaw, role)
+        step = Trace(self.of.scenarios[0]).step
+        match name:
+            case "accel" | "jerk":
+                (rate,) = torch.gradient(speed, spacing=step, dim=1)
+                return rate if name == "accel" else torch.gradient(rate, spacing=step, dim=1)[0]
+            case "yaw_rate" | "lat_accel":
+                rate = _turn_rate(yaw, step)
+                return rate if name == "yaw_rate" else speed * rate
+            case "heading":
+                return _wrapped(yaw - self._take(self.of.yaw, EGO_ROLE))
+            case "lane_offset":
+                return self._lane_offset(role)
+            case _:
+                return speed
+
+    def _between(self, name: str, roles: Sequence[str]) -> Tensor:
+        """Signal from one agent to another."""
         speed, yaw = self._take(self.of.speed, roles[0]), self._take(self.of.yaw, roles[0])
-        if name == "speed":
-            return speed
-        if name == "accel":
-            (rate,) = torch.gradient(speed, spacing=Trace(self.of.scenarios[0]).step, dim=1)
-            return rate
         turn = self._take(self.of.yaw, roles[1]) - yaw
-        if name == "closing":
-            return speed - self._take(self.of.speed, roles[1]) * torch.cos(turn)
         place, other = (self._take(self.of.position, role) for role in roles)
         x, y = (other - place).unbind(-1)
         ahead, left = x * yaw.cos() + y * yaw.sin(), y * yaw.cos() - x * yaw.sin()
-        if name in {"ahead", "left"}:
-            return ahead if name == "ahead" else left
+        closing = speed - self._take(self.of.speed, roles[1]) * torch.cos(turn)
+        match name:
+            case "closing":
+                return closing
+            case "ahead" | "left":
+                return ahead if name == "ahead" else left
+            case "bearing":
+                return torch.atan2(left, ahead)
+            case "distance":
+                return self._distance(roles)
         long, wide = self._reach(roles, turn)
-        return ahead - long + torch.relu(left.abs() - wide)
+        gap = ahead - long + torch.relu(left.abs() - wide)
+        if name == "drac":
+            return torch.relu(closing) ** 2 / (2.0 * gap.clamp(min=NEAREST_GAP))
+        return gap
+
+    def _lane_offset(self, role: str) -> Tensor:
+        """Offset from the lane's middle; its slope is the step across the lane."""
+        position, yaw = self._take(self.of.position, role), self._take(self.of.yaw, role)
+        offset, direction = torch.zeros_like(yaw), torch.zeros_like(yaw)
+        for k in range(len(self.of.scenarios)):
+            at = Trace(self.of.moved(k)).tracks.place
+            agent = self._agent(k, role)
+            offset[k] = torch.from_numpy(at.offset[:, agent])
+            direction[k] = yaw[k].detach() - torch.from_numpy(at.heading_error[:, agent])
+        across = torch.stack([-direction.sin(), direction.cos()], -1)
+        return offset.detach() + ((position - position.detach()) * across.detach()).sum(-1)
+
+    def _distance(self, roles: Sequence[str]) -> Tensor:
+        """Distance between two boxes: from the corners of each to the other, 0 on overlap."""
+        found = []
+        for one, two in (roles, tuple(reversed(roles))):
+            half = self._sizes((two,))[:, 0, None, None] / 2.0  # (B, 1, 1, 2)
+            corners = self._corners(one) - self._take(self.of.position, two)[..., None, :]
+            cos, sin = (f(self._take(self.of.yaw, two))[..., None] for f in (torch.cos, torch.sin))
+            x, y = corners.unbind(-1)
+            local = torch.stack([x * cos + y * sin, y * cos - x * sin], -1)
+            found.append(torch.linalg.vector_norm(torch.relu(local.abs() - half), dim=-1))
+        return torch.cat(found, -1).amin(-1)
+
+    def _corners(self, role: str) -> Tensor:
+        """Corners of a box, shape (B, T, 4, 2)."""
+        yaw = self._take(self.of.yaw, role)[..., None]
+        signs = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0], [-1.0, 1.0]]).to(yaw)
+        long, wide = (self._sizes((role,))[:, 0, None, None] / 2.0 * signs).unbind(-1)
+        turned = [long * yaw.cos() - wide * yaw.sin(), long * yaw.sin() + wide * yaw.cos()]
+        return self._take(self.of.position, role)[..., None, :] + torch.stack(turned, -1)
+
+    def _sizes(self, roles: Sequence[str]) -> Tensor:
+        """Length and width of some agents, shape (B, len(roles), 2)."""
+        sizes = [
+            [s.agents.size.max(axis=0)[self._agent(k, role), :2] for role in roles]
+            for k, s in enumerate(self.of.scenarios)
+        ]
+        return torch.from_numpy(np.array(sizes)).to(self.of.speed)
 
     def _reach(self, roles: Sequence[str], turn: Tensor) -> tuple[Tensor, Tensor]:
         """Half lengths and half widths of two boxes together, along the first one's heading."""
-        sizes = torch.stack(
-            [
-                torch.stack(
-                    [
-                        torch.as_tensor(s.agents.size.max(axis=0)[self._agent(k, role), :2])
-                        for role in roles
-                    ]
-                )
-                for k, s in enumerate(self.of.scenarios)
-            ]
-        ).to(turn)
+        sizes = self._sizes(roles)
         (length, width), (other_length, other_width) = (
             sizes[:, i, :, None].unbind(1) for i in (0, 1)
         )
@@ -161,6 +227,17 @@ class _Slopes:
 
     def _agent(self, number: int, role: str) -> int:
         return EGO if role == EGO_ROLE else self.casts[number][role]
+
+
+def _wrapped(angle: Tensor) -> Tensor:
+    """The same direction in [-pi, pi); the slope stays 1."""
+    return torch.remainder(angle + math.pi, 2.0 * math.pi) - math.pi
+
+
+def _turn_rate(yaw: Tensor, step: float) -> Tensor:
+    """Rate of a heading by central differences, one-sided at the ends, shape (B, T)."""
+    turn = _wrapped(yaw[:, 1:] - yaw[:, :-1]) / step
+    return torch.cat([turn[:, :1], (turn[:, 1:] + turn[:, :-1]) / 2.0, turn[:, -1:]], 1)
 
 
 def _is_steered(atom: Compare | Between) -> bool:

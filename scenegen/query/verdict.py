@@ -7,7 +7,13 @@ from typing import Any
 
 from scenegen.arrays import FloatArray
 from scenegen.query.expression import Formula, clauses
-from scenegen.query.search import Best, best_assignment, free_roles
+from scenegen.query.search import (
+    Able,
+    Best,
+    best_assignment,
+    free_roles,
+    satisfying_assignment,
+)
 from scenegen.query.semantics import EDGE, Semantics
 from scenegen.query.trace import Trace
 
@@ -60,7 +66,16 @@ class Verdict:
 
 def judge(formula: Formula, trace: Trace) -> Verdict:
     """Evaluate a formula on a scenario."""
-    best = best_assignment(formula, trace)
+    return _verdict(formula, trace, best_assignment(formula, trace))
+
+
+def judge_match(formula: Formula, trace: Trace, able: Able) -> Verdict | None:
+    """Evaluate a formula on a scenario among some agents; None if it does not hold."""
+    best = satisfying_assignment(formula, trace, able)
+    return None if best is None else _verdict(formula, trace, best)
+
+
+def _verdict(formula: Formula, trace: Trace, best: Best) -> Verdict:
     roles = free_roles(formula)
     somebody = len(best.agents) == len(roles)
     step = best.step

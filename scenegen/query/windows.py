@@ -12,11 +12,13 @@ from scenegen.query.atoms import Interval
 
 ROUNDING = 1e-6
 """Part of a step by which an interval may miss an instant that it is meant to contain."""
+FARTHEST = 1e12
+"""Steps after which every scenario has ended; intervals that reach further are cut there."""
 
 
 def offsets(interval: Interval, step: float) -> tuple[int, int]:
     """First and last instant of an interval, in steps from now; first > last if none is inside."""
-    low, high = interval.low.value / step, interval.high.value / step
+    low, high = (min(end.value / step, FARTHEST) for end in (interval.low, interval.high))
     return math.ceil(low - ROUNDING), math.floor(high + ROUNDING)
 
 

@@ -59,19 +59,22 @@ def cut_in_and_pedestrian() -> Scenario:
     return replace(tell(straight_road(3), movers), conditions=wet)
 
 
-def cut_out(obstacle: float = 215.0, ego: float = 50.0, speed: float = 22.0) -> Scenario:
-    """The leader leaves the lane, another stands in it."""
+def cut_out(
+    obstacle: float = 215.0, ego: float = 50.0, speed: float = 22.0, reaction: float = 5.0
+) -> Scenario:
+    """The leader leaves the lane, another stands in it; the ego brakes from `reaction` on."""
     begin = 2.0 if ego > 40 else 3.2
     leader = along_x(ego + 30 if ego > 40 else ego + 25, ramp(0, 3.5, begin, begin + 2), speed)
     return tell(
-        straight_road(3), [along_x(ego, 0, braking(speed, 5, 6)), leader, standing(obstacle, 0.0)]
+        straight_road(3),
+        [along_x(ego, 0, braking(speed, reaction, 6)), leader, standing(obstacle, 0.0)],
     )
 
 
 def cut_out_in_fog() -> Scenario:
-    """The same in fog, the leader late to leave."""
+    """The same in fog, the leader late to leave, the ego too late to brake."""
     fog = Conditions(weather=Weather.FOG, visibility=150.0)
-    return replace(cut_out(184.0, 30.0, 24.0), conditions=fog)
+    return replace(cut_out(184.0, 30.0, 24.0, 6.0), conditions=fog)
 
 
 def leader_brakes() -> Scenario:
@@ -169,7 +172,7 @@ SITUATIONS = [
         ("Q9", cbnao, {"b": 1}, "ttc", "0.01s", "ttc(ego,b) <"),
         ("Q10", red_light, {"t": 1}, "pet", "0.01s", "pet(ego,t) <"),
         ("Q11", lane_change_before_faster, {"r": 1}, "drac", "99m/s^2", "drac(r,ego) >"),
-        ("Q12", cut_out_in_fog, {"l": 2, "k": 1}, "ttc", "0.01s", "ttc(ego,l) <"),
+        ("Q12", cut_out_in_fog, {"l": 2}, "ttc", "0.01s", "ttc(ego,l) <"),
     ]
 ]
 """Every published situation."""

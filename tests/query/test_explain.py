@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from scenegen.query import parse
+from scenegen.errors import QueryError
+from scenegen.query import Query, Trace, parse
+from scenegen.query.expression import Formula
 from tests.builders import cars, constant_speed_scenario, straight_road
+from tests.query.strategies import FORMULAS
 from tests.query.worlds import busy, cut_in_world
+
+WORLDS = [Trace(busy(seed)) for seed in range(3)]
 
 
 def test_each_clause_says_how_near_it_came() -> None:
@@ -144,3 +152,91 @@ def test_two_roles_are_told_apart_where_a_clause_is_out_of_reach() -> None:
     found = parse("fog and stopped(o) and cut_in(c)").explain(cut_in_world())
 
     assert found.witness == {"o": 2, "c": 1}
+
+
+def relaxed(formula: Formula, world: int) -> bool:
+    """Whether a relaxation is named; if so it turns the verdict, and so does its text."""
+    try:
+        query = Query(formula)
+    except QueryError:
+        return False
+    found = query.explain(WORLDS[world])
+    if found.satisfied or found.relaxation is None:
+        return False
+    assert not query.evaluate(WORLDS[world]).satisfied
+    assert parse(found.relaxation.query).evaluate(WORLDS[world]).satisfied
+    assert found.relaxation.query != query.text
+    return True
+
+
+@given(FORMULAS, st.sampled_from(range(3)))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_relaxation_named_turns_the_verdict(formula: Formula, world: int) -> None:
+    """Whatever the formula and the scenario."""
+    relaxed(formula, world)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_relaxation_named_turns_the_verdict_of_what_has_an_order(seed: int) -> None:
+    """The same for random numbers within `then`, `until`, `at`, `for` and `eventually`."""
+    rng = np.random.default_rng(seed)
+    shapes = [
+        "ttc(ego,a) < {}s then[0s,2s] a.speed < {}m/s",
+        "gap(ego,a) > {}m until[0s,3s] thw(ego,a) < 0.{}s",
+        "at(a.speed > {}m/s, gap(ego,a) < {}m)",
+        "a.accel < -{}m/s^2 for 0.5s then ego.speed < {}m/s",
+        "eventually[0s,1s](distance(ego,a) < {}m) and b.speed > 1{}m/s",
+        "not (a.speed > {}m/s then[0s,1s] b.speed > {}m/s)",
+    ]
+    turned = 0
+    for shape in shapes:
+        for _ in range(4):
+            text = shape.format(*(int(x) for x in rng.integers(1, 9, 2)))
+            turned += relaxed(parse(text).formula, int(rng.integers(3)))
+
+    assert turned > 3
+
+
+def test_both_parts_of_an_order_are_told_with_their_times() -> None:
+    """First the parts before `then`, at one instant, then those after it, at a later one."""
+    scenario = cut_in_world()
+
+    found = parse(
+        "cut_in(c) and ttc(ego,c) < 3s then[0.5s,2s] (gap(ego,c) < 5m and c.speed < 90m/s)"
+    ).explain(scenario)
+
+    assert [row.text for row in found.clauses] == [
+        *("cut_in(c)", "ttc(ego,c) < 3s", "gap(ego,c) < 5m", "c.speed < 90m/s"),
+    ]
+    first, second, third, fourth = (row.time for row in found.clauses)
+    assert first == second == found.time
+    assert third == fourth
+    assert first + 0.5 - 1e-9 <= third <= first + 2.0 + 1e-9
+    assert all(row.agents == {"c": 1} for row in found.clauses)
+
+
+def test_an_order_out_of_reach_is_told_where_its_first_part_holds() -> None:
+    """If nothing can follow, the first part is still shown at its best instant."""
+    found = parse("cut_in(c) and ttc(ego,c) < 3s then stopped(c)").explain(cut_in_world())
+
+    assert not found.satisfied
+    assert [row.satisfied for row in found.clauses] == [True, True, False]
+    assert found.blame == "stopped(c)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gap(ego,c) > 3m until[0s,3s] cut_in(c)",
+        "at(cut_in(c), c.speed > 10m/s)",
+        "eventually[0s,3s](cut_in(c) then ttc(ego,c) < 2s)",
+        "cut_in(c) then (lead(c) then[0s,1s] ttc(ego,c) < 9s)",
+    ],
+)
+def test_rows_agree_with_the_verdict(text: str) -> None:
+    """Where a query holds, every row of it holds at its own time."""
+    scenario = cut_in_world()
+    found = parse(text).explain(scenario)
+
+    assert found.satisfied
+    assert all(row.satisfied for row in found.clauses)
