@@ -1,0 +1,1 @@
+"""Judging scenes and scenarios: validity, realism, control, diversity, solvability, exposure."""
