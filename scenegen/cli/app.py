@@ -12,13 +12,32 @@ from typing import Annotated
 import typer
 
 from scenegen.catalog import Catalog
-from scenegen.cli.arguments import list_registries, read_base, read_query, resolve
+from scenegen.cli.arguments import (
+    list_registries,
+    read_base,
+    read_layout,
+    read_query,
+    resolve,
+)
 from scenegen.cli.corpus import corpus_app
-from scenegen.cli.terminal import err, out, print_explanation, progress_bar, table
+from scenegen.cli.estimate import estimate
+from scenegen.cli.solve import solve
+from scenegen.cli.teacher import teacher_app
+from scenegen.cli.terminal import (
+    err,
+    out,
+    print_explanation,
+    print_tries,
+    progress_bar,
+    table,
+)
+from scenegen.cli.train import train_app
 from scenegen.data import Dataset
 from scenegen.errors import UnknownNameError
 from scenegen.layout import LAYOUT_MODELS
 from scenegen.pipeline import Accepted, Request, Statistics, generate_dataset, replay
+from scenegen.pipeline.guided import Staging
+from scenegen.pipeline.runs import read_runs, total
 from scenegen.pipeline.summary import summarise
 from scenegen.pipeline.viewing import view_item
 from scenegen.query import tags
@@ -39,6 +58,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(corpus_app)
+app.add_typer(train_app)
+app.add_typer(teacher_app)
+app.command(epilog="Example:  scenegen solve edge.zarr -o plans.json")(solve)
+app.command(epilog="Example:  scenegen estimate 'cut_in(c) and ttc(ego,c) < 2s' -n 2000")(estimate)
 
 QueryText = Annotated[str, typer.Argument(metavar="QUERY", help="the query, @FILE or @NAME")]
 Settings = Annotated[
@@ -49,6 +72,10 @@ StorePath = Annotated[Path, typer.Argument(metavar="DATASET", help="a dataset wr
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 BasePath = Annotated[
     Path | None, typer.Option("--base", help="a recorded CommonRoad scene to build in")
+]
+LayoutPath = Annotated[
+    Path | None,
+    typer.Option("--layout-checkpoint", help="a trained layout model of one's own"),
 ]
 
 
@@ -68,6 +95,10 @@ def generate(
     agents: Annotated[int, typer.Option(help="most agents in a scene")] = 24,
     density: Annotated[float, typer.Option(help="traffic [vehicles per lane km]")] = 18.0,
     layout_model: Annotated[str, typer.Option(help=f"{', '.join(LAYOUT_MODELS)}")] = "heuristic",
+    layout_checkpoint: LayoutPath = None,
+    staging: Annotated[
+        Staging, typer.Option(help="who stages the event: its script, or the guided layout model")
+    ] = Staging.SCRIPT,
     tries: Annotated[int, typer.Option(min=1, help="draws per scenario before giving up")] = 400,
     profile: Annotated[str, typer.Option(help="storage: default (JPEG) or lossless")] = "default",
     resume: Annotated[bool, typer.Option(help="go on where an earlier call stopped")] = False,
@@ -83,6 +114,8 @@ def generate(
         layout_model=layout_model,
         tries=tries,
         base=read_base(base),
+        layout=read_layout(layout_checkpoint),
+        staging=staging,
     )
     if rig not in RIGS:
         raise UnknownNameError("rig", rig, RIGS)
@@ -138,14 +171,14 @@ def search(
     """List the recordings that satisfy a query, the clearest first, with who and when."""
     with Catalog(dataset) as catalog:
         hits = catalog.search(read_query(query, settings or ()))
-        total = len(catalog.dataset)
+        recordings = len(catalog.dataset)
     hits.sort(key=lambda hit: -hit.verdict.margin)
     if as_json:
         found = [{"id": hit.id, **hit.verdict.to_json()} for hit in hits[:limit]]
         out.print_json(json.dumps(found))
         return
     if not hits:
-        out.print(f"none of {total} recordings matches; `scenegen explain` says why")
+        out.print(f"none of {recordings} recordings matches; `scenegen explain` says why")
         return
     rows = [
         {
@@ -156,7 +189,7 @@ def search(
         }
         for hit in hits[:limit]
     ]
-    out.print(table(f"{len(hits)} of {total} recordings match", rows))
+    out.print(table(f"{len(hits)} of {recordings} recordings match", rows))
 
 
 @app.command(epilog="Example:  scenegen count edge.zarr 'night and ttc(ego,c) < 1s' --funnel")
@@ -169,16 +202,19 @@ def count(
 ) -> None:
     """Count the recordings that satisfy a query, and say which clause costs most."""
     wanted = read_query(query, settings or ())
+    runs = read_runs(dataset)
+    tried = total(runs).to_json()
     with Catalog(dataset) as catalog:
-        total = len(catalog.dataset)
+        recordings = len(catalog.dataset)
         steps = catalog.funnel(wanted) if funnel else []
         matching = steps[-1].left if steps else len(catalog.search(wanted))
     if as_json:
-        found = {"recordings": total, "matching": matching}
+        found = {"recordings": recordings, "matching": matching, "tried": tried}
         rows = {"funnel": [asdict(step) for step in steps]} if funnel else {}
         out.print_json(json.dumps({**found, **rows}))
         return
-    out.print(f"[bold]{matching}[/] of {total} recordings match")
+    out.print(f"[bold]{matching}[/] of {recordings} recordings match")
+    print_tries(tried, len(runs))
     if steps:
         out.print(table("", [asdict(step) for step in steps]))
 
@@ -243,6 +279,7 @@ def info(dataset: StorePath, as_json: AsJson = False) -> None:
     for name in ("events", "light", "weather", "roads"):
         counts = ", ".join(f"{key} {value}" for key, value in summary[name].items())
         out.print(f"  {name:8} {counts}")
+    print_tries(summary["tried"], len(summary["runs"]))
     if summary["fields"]:
         out.print(table("fields", summary["fields"]))
 
@@ -252,11 +289,13 @@ def replay_recording(
     dataset: StorePath,
     recording: Annotated[str, typer.Argument(help="id of a recording, its begin, or a number")],
     base: BasePath = None,
+    layout_checkpoint: LayoutPath = None,
     as_json: AsJson = False,
 ) -> None:
     """Rebuild a recording from its provenance and compare it bit for bit."""
     store = Dataset(dataset)
-    result = replay(store.scenario(resolve(store, recording)), read_base(base))
+    stored = store.scenario(resolve(store, recording))
+    result = replay(stored, read_base(base), read_layout(layout_checkpoint))
     if as_json:
         out.print_json(json.dumps(asdict(result)))
     elif result.identical:

@@ -8,7 +8,7 @@ from pathlib import Path
 from scenegen.data import Dataset
 from scenegen.errors import QueryError, UnknownNameError
 from scenegen.events import EVENTS
-from scenegen.layout import LAYOUT_MODELS
+from scenegen.layout import LAYOUT_MODELS, LearnedLayout
 from scenegen.maps import MAP_SOURCES, RecordedScene, read_commonroad
 from scenegen.query import PREDICATES, SIGNALS, STATICS, Query, load_query, parse, published
 from scenegen.sensors import RIGS
@@ -54,6 +54,15 @@ def read_base(path: Path | None) -> RecordedScene | None:
         MapError: The file is damaged, missing or of another kind.
     """
     return None if path is None else read_commonroad(path)
+
+
+def read_layout(path: Path | None) -> LearnedLayout | None:
+    """Read a trained layout model, if one is named.
+
+    Raises:
+        CheckpointError: The file is damaged, missing or of a family that does not exist.
+    """
+    return None if path is None else LearnedLayout.load(path)
 
 
 def resolve(dataset: Dataset, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from scenegen.errors import QueryError, ScenegenError, UnsatisfiedError
+from scenegen.events.windows import FAR
 from scenegen.query import Explanation
 
 out = Console(highlight=False)
@@ -24,6 +26,12 @@ err = Console(stderr=True, highlight=False)
 
 IMPOSSIBLE = 2
 """Exit code when no scenario satisfies the query, or none could."""
+
+
+LONGEST_NAME = 32
+"""Letters up to which the first column of a table is never cut."""
+MOST_REASONS = 6
+"""Reasons that are listed why tries were not accepted."""
 
 
 def report_error(error: ScenegenError) -> int:
@@ -50,9 +58,13 @@ def progress_bar(quiet: bool) -> Progress:
 def table(title: str, rows: list[dict[str, Any]]) -> Table:
     """Build a table from equal mappings; numbers are right-aligned."""
     built = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for name, value in rows[0].items():
+    for number, (name, value) in enumerate(rows[0].items()):
+        # A name is read whole where it is short enough; the columns beside it wrap.
+        longest = max(len(str(row[name])) for row in rows)
         built.add_column(
-            _plain(name), justify="right" if isinstance(value, int | float) else "left"
+            _plain(name),
+            justify="right" if isinstance(value, int | float) else "left",
+            no_wrap=number == 0 and longest <= LONGEST_NAME,
         )
     for row in rows:
         built.add_row(*(_cell(value) for value in row.values()))
@@ -72,9 +84,11 @@ def print_explanation(explanation: Explanation) -> None:
     rows = [
         {
             "": "[green]✓[/]" if clause.satisfied else "[red]✗[/]",
+            "t [s]": f"{clause.time:.1f}",
             "clause": _plain(clause.text),
+            "who": ", ".join(f"{role}=#{agent}" for role, agent in clause.agents.items()),
             "value": _value(clause.value, clause.unit),
-            "margin": f"{clause.margin:+.2f}",
+            "margin": _margin(clause.margin),
             "best": _value(clause.best_value, clause.unit),
             "at [s]": f"{clause.best_time:.1f}",
         }
@@ -84,7 +98,8 @@ def print_explanation(explanation: Explanation) -> None:
     for name in rows[0]:
         built.add_column(
             _plain(name),
-            justify="right" if name in {"value", "margin", "best", "at [s]"} else "left",
+            justify="left" if name in {"", "clause", "who"} else "right",
+            overflow="fold",
         )
     for row in rows:
         built.add_row(*row.values())
@@ -98,6 +113,27 @@ def print_explanation(explanation: Explanation) -> None:
     elif not explanation.satisfied and explanation.without:
         names = ", or without ".join(explanation.without)
         out.print(f"no single number is enough; it would match without {_plain(names)}")
+
+
+def print_tries(tried: Mapping[str, Any], runs: int) -> None:
+    """Print what the runs of the generator took, and what ended most of their tries."""
+    if not runs:
+        return
+    share = 100.0 * tried["accepted"] / max(tried["tries"], 1)
+    plural = "s" if runs > 1 else ""
+    out.print(
+        f"  tried    {tried['tries']} draws in {runs} run{plural}, {tried['accepted']} accepted"
+        f" ({share:.0f} %)"
+    )
+    reasons = [(count, name) for name, count in tried["reasons"].items()]
+    missed = [(count, f"missed {name}") for name, count in tried["clauses"].items()]
+    for count, name in sorted([*reasons, *missed], reverse=True)[:MOST_REASONS]:
+        out.print(f"           [dim]{count:5d} {_plain(name)}[/]")
+
+
+def _margin(margin: float) -> str:
+    """Margin as a person reads it; where something is absent or out of reach there is none."""
+    return "-" if abs(margin) >= FAR else f"{margin:+.2f}"
 
 
 def _value(value: float | None, unit: str) -> str:

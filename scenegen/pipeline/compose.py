@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from scenegen.errors import QueryError, UnknownNameError
 from scenegen.events import Pinned, Script
 from scenegen.layout import LAYOUT_MODELS, LayoutModel, LayoutRequest
 from scenegen.maps import MAP_SOURCES, MapSource, RecordedScene
+from scenegen.pipeline.guided import ModelStager, ModelStaging, Staging
 from scenegen.pipeline.nominal import pin_nominal
 from scenegen.pipeline.recorded import add_recorded
 from scenegen.pipeline.wishes import Wishes, choose, wishes_of
@@ -35,6 +36,8 @@ from scenegen.seeding import stream
 
 ROADS_KEPT = 4
 """Roads kept in memory while tries go on."""
+ROADS_DRAWN = 6
+"""Roads drawn until one can hold the event."""
 TRIES_PER_MAP = 8
 """Draws on one road before another road is drawn."""
 
@@ -52,6 +55,10 @@ class Request:
         layout_model: Name of the model that fills the scene.
         tries: Draws per scenario before giving up.
         base: A recorded scene to build in, None for procedural roads.
+        layout: The layout model itself, for one that is not registered, such as a checkpoint of
+            one's own; None to take the one that is named.
+        staging: Who stages the event: its script, or the layout model under guidance.
+        guided: How the model does it.
     """
 
     query: Query
@@ -62,28 +69,60 @@ class Request:
     layout_model: str = "heuristic"
     tries: int = 400
     base: RecordedScene | None = None
+    layout: LayoutModel | None = None
+    staging: str = Staging.SCRIPT
+    guided: ModelStaging = field(default_factory=ModelStaging)
 
     def __post_init__(self) -> None:
-        """Check the numbers and the name of the layout model."""
+        """Check the numbers and the names of layout model and staging."""
         if not 1.0 <= self.duration <= 120.0:
             raise ValueError(f"duration: expected 1 to 120 s, got {self.duration}")
         if not 1 <= self.agents <= 64:
             raise ValueError(f"agents: expected 1 to 64, got {self.agents}")
         if self.tries < 1:
             raise ValueError(f"tries: expected at least 1, got {self.tries}")
-        if self.layout_model not in LAYOUT_MODELS:
+        if self.layout is None and self.layout_model not in LAYOUT_MODELS:
             raise UnknownNameError("layout model", self.layout_model, LAYOUT_MODELS)
+        if self.staging not in list(Staging):
+            raise UnknownNameError("staging", self.staging, list(Staging))
+        if self.staging == Staging.MODEL and self.base is not None:
+            raise ValueError("staging: expected a script in a recorded scene, got the model")
 
     def options(self) -> dict[str, Any]:
         """Give the settings that shape a scenario beside query and seed."""
         base = self.base.name if self.base is not None else ""
-        return {
+        options: dict[str, Any] = {
             "duration": self.duration,
             "agents": self.agents,
             "density": self.density,
-            "layout_model": self.layout_model,
+            "layout_model": self.layout_model if self.layout is None else self.layout.name,
             "base": base,
         }
+        if self.staging == Staging.MODEL:
+            options["staging"] = self.guided.to_json()
+        return options
+
+
+class Weighed(NamedTuple):
+    """A draw with its weight.
+
+    Attributes:
+        composition: The composition, or the reason why this draw gave none.
+        log_weight: Logarithm of the importance weight under the model without guidance; None where
+            the sampler gives none, or a script staged the event.
+    """
+
+    composition: Composition | str
+    log_weight: float | None
+
+
+class _Filled(NamedTuple):
+    """Everybody in a scene; no agents where the sampled roles did not fit in."""
+
+    agents: AgentStates | None
+    plans: AgentPlans | None
+    roles: dict[str, int]
+    log_weight: float | None
 
 
 class Composer:
@@ -94,37 +133,52 @@ class Composer:
 
         Raises:
             QueryError: The query contradicts itself, or asks for what its event cannot give.
+            CheckpointError: The model is to stage the event, and cannot.
         """
         self.request = request
         self.wishes: Wishes = wishes_of(request.query)
-        self.layout: LayoutModel = LAYOUT_MODELS[request.layout_model]()
+        self.layout: LayoutModel = request.layout or LAYOUT_MODELS[request.layout_model]()
+        self.stager: ModelStager | None = None
+        if request.staging == Staging.MODEL:
+            self.stager = ModelStager(
+                self.layout, self.wishes, request.query, request.guided, request.duration
+            )
         self.sources: tuple[MapSource, ...] = _sources(self.wishes)
         self._roads: OrderedDict[tuple[int, int], RoadMap] = OrderedDict()
 
-    def compose(self, index: int, attempt: int) -> Composition | str:
+    def compose(
+        self, index: int, attempt: int, roadmap: RoadMap | None = None
+    ) -> Composition | str:
         """Draw one composition.
 
         Args:
             index: Number of the scenario within the request.
             attempt: Number of the try, from 0.
+            roadmap: The road to build on; None to draw one.
 
         Returns:
             The composition, or the reason why this draw gave none.
         """
+        return self.weighed(index, attempt, roadmap).composition
+
+    def weighed(self, index: int, attempt: int, roadmap: RoadMap | None = None) -> Weighed:
+        """Draw one composition together with its importance weight; see `compose`."""
         seed = self.request.seed
-        roadmap = self._road(index, attempt // TRIES_PER_MAP)
+        roadmap = roadmap or self._road(index, attempt // TRIES_PER_MAP)
         conditions = self._conditions(roadmap.kind, stream(seed, "conditions", index, attempt))
         script, pinned = self._pin(roadmap, stream(seed, "event", index, attempt))
         if pinned is None:
-            return "found no place on the road"
-        agents, plans = self._fill(roadmap, conditions, pinned, index, attempt)
-        names = self.wishes.role_names
-        return Composition(
-            scene=Scene(roadmap=roadmap, agents=agents, conditions=conditions),
-            plans=plans,
-            roles={names.get(role, role): agent for role, agent in pinned.roles.items()},
+            return Weighed("found no place on the road", 0.0)
+        filled = self._fill(roadmap, conditions, pinned, index, attempt)
+        if filled.agents is None or filled.plans is None:
+            return Weighed("had sampled roles that did not fit in", filled.log_weight)
+        made = Composition(
+            scene=Scene(roadmap=roadmap, agents=filled.agents, conditions=conditions),
+            plans=filled.plans,
+            roles=filled.roles,
             provenance=self._provenance(index, attempt, script, roadmap),
         )
+        return Weighed(made, filled.log_weight)
 
     def _road(self, index: int, draw: int) -> RoadMap:
         """Draw the road of some tries; the last ones are kept, since tries come in order."""
@@ -133,10 +187,19 @@ class Composer:
         key = (index, draw)
         if key not in self._roads:
             rng = stream(self.request.seed, "map", index, draw)
-            self._roads[key] = self.sources[choose(rng, len(self.sources))].draw(rng)
+            self._roads[key] = self._draw_road(rng)
             if len(self._roads) > ROADS_KEPT:
                 self._roads.popitem(last=False)
         return self._roads[key]
+
+    def _draw_road(self, rng: np.random.Generator) -> RoadMap:
+        """Draw a road that can hold the event, or the last of ROADS_DRAWN that could not."""
+        event = self.wishes.event
+        for _ in range(ROADS_DRAWN):
+            road = self.sources[choose(rng, len(self.sources))].draw(rng)
+            if event is None or event.fits(road):
+                break
+        return road
 
     def _conditions(self, road: RoadKind, rng: np.random.Generator) -> Conditions:
         lights, weathers = self.wishes.lights_and_weathers(road)
@@ -150,32 +213,48 @@ class Composer:
         if self.wishes.event is None:
             return None, pin_nominal(roadmap, self.wishes.ego_speed, rng, log)
         try:
-            script = self.wishes.event.on(roadmap).draw(rng)
+            script = self.wishes.event.draw_for(roadmap, rng)
         except QueryError:  # The road is too slow for what is asked; another one may do.
             return None, None
         return script, script.pin(roadmap, rng, log)
 
     def _fill(
         self, roadmap: RoadMap, conditions: Conditions, pinned: Pinned, index: int, attempt: int
-    ) -> tuple[AgentStates, AgentPlans]:
-        """Add the background: the recorded traffic if there is some, else the layout model's."""
+    ) -> _Filled:
+        """Add the background: the recorded traffic if there is some, else the layout model's.
+
+        Where the model stages the event, the roles are its own as well.
+        """
         rng = stream(self.request.seed, "layout", index, attempt)
+        names = self.wishes.role_names
+        roles = {names.get(role, role): agent for role, agent in pinned.roles.items()}
         if self.request.base is not None:
             steps = round(self.request.duration / STEP) + 1
-            return add_recorded(pinned, self.request.base.log, steps, conditions, rng)
-        filled = self.layout.sample(
-            LayoutRequest(
-                roadmap=roadmap,
-                conditions=conditions,
-                pinned=pinned.agents,
-                plans=pinned.plans,
-                agents=max(self.request.agents, pinned.agents.count),
-                density=self.request.density,
-                event=self.wishes.event.name if self.wishes.event is not None else "",
-            ),
-            rng,
+            agents, plans = add_recorded(pinned, self.request.base.log, steps, conditions, rng)
+            return _Filled(agents, plans, roles, None)
+        request = self._layout_request(roadmap, conditions, pinned)
+        if self.stager is not None:
+            staged = self.stager.stage(pinned, request, rng)
+            if staged.layout is None:
+                return _Filled(None, None, {}, staged.log_weight)
+            return _Filled(
+                staged.layout.agents, staged.layout.plans, staged.roles, staged.log_weight
+            )
+        filled = self.layout.sample(request, rng)
+        return _Filled(filled.agents, filled.plans, roles, None)
+
+    def _layout_request(
+        self, roadmap: RoadMap, conditions: Conditions, pinned: Pinned
+    ) -> LayoutRequest:
+        return LayoutRequest(
+            roadmap=roadmap,
+            conditions=conditions,
+            pinned=pinned.agents,
+            plans=pinned.plans,
+            agents=max(self.request.agents, pinned.agents.count),
+            density=self.request.density,
+            event=self.wishes.event.name if self.wishes.event is not None else "",
         )
-        return filled.agents, filled.plans
 
     def _provenance(
         self, index: int, attempt: int, script: Script | None, roadmap: RoadMap
@@ -188,12 +267,22 @@ class Composer:
             seed=self.request.seed,
             index=index,
             attempt=attempt,
-            script=script.to_json() if script is not None else {},
+            script=self._script(script),
             map_source=dict(roadmap.source),
             digests=digests,
             options=self.request.options(),
             version=_version(),
         )
+
+    def _script(self, script: Script | None) -> dict[str, Any]:
+        """What was drawn; where the model staged the event, the script only placed the ego."""
+        if script is None:
+            return {}
+        drawn = script.to_json()
+        if self.stager is None:
+            return drawn
+        kept = {name: drawn[name] for name in ("event", "ego_speed")}
+        return {**kept, "staged_by": self.stager.model.name}
 
 
 def _sources(wishes: Wishes) -> tuple[MapSource, ...]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from scenegen.catalog import features
 from scenegen.data import Dataset, DatasetWriter
+from scenegen.data.commits import HEADER
 from scenegen.errors import RecordingError, UnsatisfiedError
 from scenegen.pipeline.compose import Request
 from scenegen.pipeline.generate import Accepted, Generator
+from scenegen.pipeline.runs import RunRecord, write_run
 from scenegen.pipeline.statistics import Statistics
 from scenegen.sensors import Rig
 
@@ -30,7 +32,8 @@ def generate_dataset(
     """Generate, sense and store scenarios 0 to count - 1 of a request.
 
     Packs of recordings become visible whole or not at all; an interrupted call leaves the packs
-    committed before, and `resume` goes on after them.
+    committed before, and `resume` goes on after them. What the run counted is stored as well, see
+    `scenegen.pipeline.runs`.
 
     Args:
         path: The dataset; made if it is not there.
@@ -62,17 +65,45 @@ def generate_dataset(
         return generator.statistics
     # The first scenario is found before anything is written: an impossible query leaves no trace.
     found = generator.scenario(missing[0])
-    with DatasetWriter(
-        path, rig.specs(), profile=profile, recordings_per_pack=recordings_per_pack
-    ) as writer:
-        for index in missing:
-            if index != missing[0]:
-                found = _scenario_or_commit(generator, index, writer)
-            frames = rig.sense(found.scenario, request.seed)
-            writer.add(found.scenario, frames, features(found.scenario))
-            if on_accepted is not None:
-                on_accepted(found, generator.statistics)
+    try:
+        with DatasetWriter(
+            path, rig.specs(), profile=profile, recordings_per_pack=recordings_per_pack
+        ) as writer:
+            _store(writer, generator, rig, found, missing, on_accepted)
+    finally:
+        # Also what a run that was ended early has counted is worth knowing.
+        if (path / HEADER).exists():
+            _note_run(path, request, missing, generator.statistics)
     return generator.statistics
+
+
+def _store(
+    writer: DatasetWriter,
+    generator: Generator,
+    rig: Rig,
+    found: Accepted,
+    indices: list[int],
+    on_accepted: Progress | None,
+) -> None:
+    """Sense and write the scenario that was found for the first index, and find the others."""
+    for index in indices:
+        if index != indices[0]:
+            found = _scenario_or_commit(generator, index, writer)
+        frames = rig.sense(found.scenario, generator.request.seed)
+        writer.add(found.scenario, frames, features(found.scenario))
+        if on_accepted is not None:
+            on_accepted(found, generator.statistics)
+
+
+def _note_run(path: Path, request: Request, asked: list[int], statistics: Statistics) -> None:
+    record = RunRecord(
+        query=request.query.text,
+        seed=request.seed,
+        first=asked[0],
+        asked=len(asked),
+        statistics=statistics,
+    )
+    write_run(path, record)
 
 
 def _scenario_or_commit(generator: Generator, index: int, writer: DatasetWriter) -> Accepted:
@@ -86,7 +117,7 @@ def _scenario_or_commit(generator: Generator, index: int, writer: DatasetWriter)
 
 def _stored_indices(path: Path, request: Request) -> set[int]:
     """Numbers of the scenarios of this query and seed that a dataset holds."""
-    if not (path / "scenegen.json").exists():
+    if not (path / HEADER).exists():
         return set()
     dataset = Dataset(path)
     made = [dataset.scenario(identity).provenance for identity in dataset.ids]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +33,16 @@ class Statistics:
         parts = [f"{count} {reason}" for reason, count in self.reasons.most_common()]
         parts += [f"{count} missed {clause}" for clause, count in self.clauses.most_common()]
         return ", ".join(parts) if parts else "nothing failed"
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Rebuild from `to_json`."""
+        return cls(
+            accepted=data["accepted"],
+            tries=data["tries"],
+            reasons=Counter(data["reasons"]),
+            clauses=Counter(data["clauses"]),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Give the counts as plain JSON values."""

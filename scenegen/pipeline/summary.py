@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scenegen.data import Dataset
+from scenegen.pipeline.runs import read_runs, total
 
 
 def summarise(dataset: Dataset) -> dict[str, Any]:
@@ -16,9 +17,11 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         dataset: The dataset.
 
     Returns:
-        Plain JSON values; `fields` has one mapping per stored array.
+        Plain JSON values; `runs` has the counts of every run of the generator and `tried` their
+        sum, `fields` has one mapping per stored array.
     """
     scenarios = [dataset.scenario(identity) for identity in dataset.ids]
+    runs = read_runs(dataset.path)
     return {
         "recordings": len(dataset),
         "frames": sum(dataset.frame_count(identity) for identity in dataset.ids),
@@ -28,6 +31,8 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "light": _count(str(s.conditions.light) for s in scenarios),
         "weather": _count(str(s.conditions.weather) for s in scenarios),
         "roads": _count(str(s.roadmap.kind) for s in scenarios),
+        "runs": [run.to_json() for run in runs],
+        "tried": total(runs).to_json(),
         "fields": [
             {
                 "field": spec.name,

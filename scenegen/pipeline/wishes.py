@@ -10,6 +10,7 @@ import numpy as np
 
 from scenegen.errors import QueryError
 from scenegen.events import EVENTS, Event, Range
+from scenegen.pipeline.staging import staged_calls
 from scenegen.query import EventCall, Query
 from scenegen.scene import Light, RoadKind, Weather
 
@@ -17,6 +18,7 @@ STATIC_FIELDS = {
     "visibility": "visibility",
     "rain_rate": "rain_mm_per_h",
     "snow_rate": "snow_mm_per_h",
+    "sun_elevation": "sun_elevation",
 }
 """Field of Conditions behind each static quantity that a query can bound."""
 
@@ -64,18 +66,21 @@ class Wishes:
 def wishes_of(query: Query) -> Wishes:
     """Read a query as a request.
 
-    The first event family that the query names is staged; further ones must come about by
-    themselves, since two scripts would pull the same ego in two directions.
+    The first event family that the query names is staged, or the one that the motions it names
+    suggest; further ones must come about by themselves, since two scripts would pull the same ego
+    in two directions.
 
     Raises:
         QueryError: The query contradicts itself, or asks for what its event cannot give.
     """
     bounds, static = query.bounds(), query.static()
-    calls = [call for call in query.event_calls() if call.name in EVENTS]
+    # What is asked for later on is no condition on the first instant, but worth aiming for.
+    aims = {**query.later_bounds(), **bounds}
+    calls = staged_calls(query, aims)
     event: Event | None = None
     names: dict[str, str] = {}
     if calls:
-        event, names = _narrowed(calls[0], bounds)
+        event, names = _narrowed(calls[0], aims)
     speed = bounds.get("ego.speed", Range(0.0, np.inf))
     wishes = Wishes(
         event=event,

@@ -133,15 +133,21 @@ def test_a_damaged_map_is_one_clear_message(tmp_path: Path, store: Path) -> None
 def test_ctrl_c_leaves_the_dataset_as_it_was(tmp_path: Path, store: Path) -> None:
     """An interrupt says so in one line and keeps what was committed before, nothing else."""
     before = file_digests(store)
-    command = [sys.executable, "-c", "from scenegen.cli import main; main()", "generate", CUT_IN]
+    # A test run in the background ignores interrupts, and its children would inherit that.
+    listen = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); "
+    program = listen + "from scenegen.cli import main; main()"
+    command = [sys.executable, "-c", program, "generate", CUT_IN]
     command += ["-n", "500", "--seed", "8", "-o", str(store), "--rig", "labels"]
 
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not any((store / "packs").glob(".*")) and time.monotonic() < deadline:
-        os.sched_yield()
+        time.sleep(0.005)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    try:
+        _, said = running.communicate(timeout=300)
+    finally:
+        running.kill()
 
     assert running.returncode == 130
     assert "interrupted" in said

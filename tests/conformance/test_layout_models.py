@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
+from scenegen.errors import CheckpointError
 from scenegen.geometry.boxes import boxes_overlap
-from scenegen.layout import LAYOUT_MODELS, Layout, LayoutRequest
+from scenegen.layout import LAYOUT_MODELS, Layout, LayoutModel, LayoutRequest
 from scenegen.scene import AgentPlans, Conditions, LaneKind, RoadMap
 from scenegen.seeding import stream
 from tests.builders import cars, straight_road
@@ -29,9 +30,17 @@ def request(road: RoadMap | None = None, agents: int = 20) -> LayoutRequest:
     )
 
 
+def ready(model: str) -> LayoutModel:
+    """Build a model; one whose checkpoint does not ship yet is skipped, and says so."""
+    try:
+        return LAYOUT_MODELS[model]()
+    except CheckpointError as error:
+        pytest.skip(str(error))
+
+
 def sample(model: str, seed: int) -> Layout:
     """Fill the standard request."""
-    return LAYOUT_MODELS[model]().sample(request(), stream(seed, "layout"))
+    return ready(model).sample(request(), stream(seed, "layout"))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -84,6 +93,6 @@ def test_vehicles_have_a_route_that_links(model: str, seed: int) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_the_number_of_agents_is_bounded(model: str) -> None:
     """A small request stays small."""
-    layout = LAYOUT_MODELS[model]().sample(request(agents=4), stream(0, "layout"))
+    layout = ready(model).sample(request(agents=4), stream(0, "layout"))
 
     assert layout.agents.count <= 4
