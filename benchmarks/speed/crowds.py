@@ -28,7 +28,7 @@ BODIES = ("sedan", "suv", "hatch", "van", "truck", "bus", "cyclist", "walker/0",
 
 
 @cache
-def street() -> Stage:
+def street(conditions: Conditions = Conditions()) -> Stage:  # noqa: B008 - it is frozen
     """Give one instant of an urban road, the ego alone on it."""
     roadmap = MAP_SOURCES["urban"]().draw(np.random.default_rng(1))
     line = roadmap.lanes[roadmap.traffic_lanes[0]].centerline
@@ -36,28 +36,55 @@ def street() -> Stage:
     step = line[len(line) // 3 + 1] - line[len(line) // 3]
     yaw = float(np.arctan2(step[1], step[0]))
     agents = AgentStates.of([(AgentKind.CAR, x, y, yaw, 10.0)])
-    world = build_world(roadmap, Conditions(), 1)
-    scene = Scene(roadmap=roadmap, agents=agents, conditions=Conditions())
+    world = build_world(roadmap, conditions, 1)
+    scene = Scene(roadmap=roadmap, agents=agents, conditions=conditions)
     return world.stage(scene, AgentMotion.still(1))
 
 
-def crowded(wanted: int, count: Callable[[Triangles], int]) -> Triangles:
-    """Put road users and trees around the ego of `street` until enough triangles are there.
+def sized(wanted: int, count: Callable[[Triangles], int]) -> Triangles:
+    """Give the triangles of `street`, thinned or crowded to a number of them.
 
     Args:
-        wanted: Triangles that are asked for.
+        wanted: Triangles that are asked for; at most so many, and nearly so many, are there.
         count: How many of the triangles matter, for example those in view.
     """
+    return thinned(wanted, count) if count(assemble(street())) > wanted else crowded(wanted, count)
+
+
+def thinned(wanted: int, count: Callable[[Triangles], int]) -> Triangles:
+    """Take things out of `street`, those of small and many triangles first: houses stay."""
+    stage = street()
+    faces = np.array([len(model.levels[0].faces) for model in stage.bank.models])
+    density = faces / np.maximum(stage.bank.sphere[:, 3], 0.1) ** 2
+    order = np.argsort(-density[stage.instances.model], kind="stable")
+
+    def without(first: int) -> Triangles:
+        left = stage.instances.chosen(np.sort(order[first:]))
+        return assemble(replace(stage, instances=left))
+
+    low, high = 0, len(order)
+    while low < high:
+        middle = (low + high) // 2
+        if count(without(middle)) <= wanted:
+            high = middle
+        else:
+            low = middle + 1
+    return without(low)
+
+
+def crowded(wanted: int, count: Callable[[Triangles], int]) -> Triangles:
+    """Put road users and trees around the ego of `street` as long as there is room for them."""
     stage = street()
     rng = np.random.default_rng(0)
     extra: list[Placement] = []
     triangles = assemble(stage)
-    while count(triangles) < wanted:
-        extra += [_someone(stage, rng) for _ in range(16)]
+    while True:
+        extra += [_someone(stage, rng) for _ in range(4)]
         crowd = Instances.of(extra, stage.bank.index)
-        both = Instances.concatenate([stage.instances, crowd])
-        triangles = assemble(replace(stage, instances=both))
-    return triangles
+        more = assemble(replace(stage, instances=Instances.concatenate([stage.instances, crowd])))
+        if count(more) > wanted:
+            return triangles
+        triangles = more
 
 
 def _someone(stage: Stage, rng: np.random.Generator) -> Placement:

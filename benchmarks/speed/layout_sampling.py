@@ -1,0 +1,104 @@
+"""What a filled scene costs with each layout model, from the request to checked agents."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.harness import Report
+from benchmarks.quality.layout_scenes import checkpoints
+from scenegen.layout import HeuristicLayout, LayoutModel, LayoutRequest, LearnedLayout
+from scenegen.maps import MAP_SOURCES
+from scenegen.pipeline.nominal import pin_nominal
+from scenegen.scene import Conditions
+from scenegen.seeding import stream
+
+SCENES, ROUNDS = 24, 3
+"""Scenes per round, and counted rounds."""
+PREDICTED = {"diffusion": 50.0}
+"""Scenes per second on two cores that the design asks of a model of a kind."""
+
+
+def run(*, smoke: bool) -> Report:
+    """Fill the same roads with every model found, in turn."""
+    torch.set_num_threads(1)
+    requests = _requests(2 if smoke else SCENES)
+    models: dict[str, LayoutModel] = {"heuristic": HeuristicLayout()}
+    models |= {name: LearnedLayout.load(path) for name, path in checkpoints().items()}
+    for model in models.values():
+        _fill(model, requests[:1])
+    spent: dict[str, list[float]] = {name: [] for name in models}
+    agents: dict[str, list[int]] = {name: [] for name in models}
+    for _ in range(1 if smoke else ROUNDS):
+        for name, model in models.items():
+            seconds, counts = _fill(model, requests)
+            spent[name] += seconds
+            agents[name] += counts
+    rows = [_row(name, spent[name], agents[name]) for name in models]
+    return Report(
+        name="speed.layout_sampling",
+        headline=f"the heuristic fills {rows[0]['scenes per CPU s']} scenes per CPU second",
+        rows=rows,
+        notes=[
+            f"{len(requests)} roads of all families with the ego pinned, up to 24 agents; one"
+            " scene at a time, one thread, CPU time of the process, models in turn",
+            "from the request to agents with plans: encoding, sampling, decoding, the model's own"
+            " check and what it draws again included",
+        ],
+        smoke=smoke,
+    )
+
+
+def _requests(count: int) -> list[LayoutRequest]:
+    """Roads of every family in turn, each with an ego on it."""
+    out, index = list[LayoutRequest](), 0
+    sources = [cls() for cls in MAP_SOURCES.values()]
+    while len(out) < count:
+        rng = stream(5, "benchmark", "layout", index)
+        roadmap = sources[index % len(sources)].draw(rng)
+        index += 1
+        pinned = pin_nominal(roadmap, (0.0, 40.0), rng, None)
+        if pinned is not None:
+            out.append(
+                LayoutRequest(
+                    roadmap=roadmap,
+                    conditions=Conditions(),
+                    pinned=pinned.agents,
+                    plans=pinned.plans,
+                    agents=24,
+                )
+            )
+    return out
+
+
+def _fill(model: LayoutModel, requests: list[LayoutRequest]) -> tuple[list[float], list[int]]:
+    seconds, counts = [], []
+    for index, request in enumerate(requests):
+        rng = stream(6, "benchmark", "fill", index)
+        layout, cost = _timed(lambda r=request, g=rng: model.sample(r, g))
+        seconds.append(cost)
+        counts.append(layout.agents.count)
+    return seconds, counts
+
+
+def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.process_time()
+    return call(), time.process_time() - began
+
+
+def _row(name: str, seconds: list[float], counts: list[int]) -> dict[str, Any]:
+    kind = name.partition("_")[0]
+    mean = sum(seconds) / len(seconds)
+    return {
+        "model": name,
+        "scenes per CPU s": round(1.0 / max(mean, 1e-9), 1),
+        "asked on 2 cores": PREDICTED.get(kind, "-"),
+        "median [CPU ms]": round(1000.0 * statistics.median(seconds), 1),
+        "slowest in 20 [CPU ms]": round(1000.0 * float(np.quantile(seconds, 0.95)), 1),
+        "agents per scene": round(sum(counts) / len(counts), 1),
+    }
