@@ -29,7 +29,7 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 
 test: $(STAMP) lint
-	@$(BIN)/python -m pytest -m "not slow and not oracle and not gpu"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not oracle and not gpu"
 
 test-all: $(STAMP) lint
 	@$(BIN)/python -m pytest
