@@ -9,9 +9,8 @@ its likelihood is that of the rest. What is known of agents that come later is n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from dataclasses import replace
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import nn
@@ -51,7 +50,6 @@ from scenegen.layout.tokens import (
     ROLE_SLOTS,
 )
 from scenegen.scene import AgentKind
-from scenegen.seeding import Jsonable
 
 STATE = [*range(DYNAMICS.start, DYNAMICS.stop), *range(BOX.start, BOX.stop)]
 """Channels drawn together after the heading."""
@@ -105,16 +103,6 @@ class AutoregressiveModel(SceneModel):
         self.heading = _perceptron(d, d, CIRCLE_OUTPUTS)
         self.state = _perceptron(d + 2, d, line_outputs(len(STATE)))
         self.motion = _perceptron(d + 2 + len(STATE), d, line_outputs(_CODE))
-
-    def config(self) -> dict[str, Jsonable]:
-        """Give the settings; see SceneModel."""
-        return {"events": list(self.events), "network": asdict(self.network_config)}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Jsonable]) -> Self:
-        """Build from settings; see SceneModel."""
-        parts: dict[str, Any] = dict(config)
-        return cls(tuple(parts["events"]), NetworkConfig(**parts.get("network", {})))
 
     def loss(self, batch: SceneBatch, generator: torch.Generator) -> torch.Tensor:
         """Negative log-likelihood per unknown channel [nats]; see SceneModel."""

@@ -9,8 +9,8 @@ weight of the divergence below one lets latents carry more than an exact bound w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -21,7 +21,6 @@ from scenegen.layout.scene_batch import SceneBatch
 from scenegen.layout.scene_model import SceneModel, finished, scene_seeds
 from scenegen.layout.targets import clean_tokens, counted, emphasis
 from scenegen.layout.tokens import CHANNELS, POSE
-from scenegen.seeding import Jsonable
 
 SPREADS = (-6.0, 3.0)
 """Range of the logarithm of a latent's deviation."""
@@ -49,6 +48,7 @@ class VaeModel(SceneModel):
     """Conditional VAE over agent tokens."""
 
     name: ClassVar[str] = "vae"
+    parts: ClassVar[Mapping[str, type[Any]]] = {"latent": VaeConfig}
 
     def __init__(
         self,
@@ -77,24 +77,6 @@ class VaeModel(SceneModel):
         self.anchor = nn.Linear(size, POSE.stop - POSE.start)
         self.register_buffer("emphasis", emphasis(), persistent=False)
         self.emphasis: torch.Tensor
-
-    def config(self) -> dict[str, Jsonable]:
-        """Give the settings; see SceneModel."""
-        return {
-            "events": list(self.events),
-            "network": asdict(self.network_config),
-            "latent": asdict(self.latent),
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Jsonable]) -> Self:
-        """Build from settings; see SceneModel."""
-        parts: dict[str, Any] = dict(config)
-        return cls(
-            tuple(parts["events"]),
-            NetworkConfig(**parts.get("network", {})),
-            VaeConfig(**parts.get("latent", {})),
-        )
 
     def loss(self, batch: SceneBatch, generator: torch.Generator) -> torch.Tensor:
         """Negative evidence bound per channel, the divergence weighted; see SceneModel."""

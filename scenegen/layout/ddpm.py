@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 
@@ -31,7 +31,6 @@ from scenegen.layout.sampler import SceneNoise
 from scenegen.layout.scene_batch import SceneBatch
 from scenegen.layout.scene_model import SceneModel, finished, scene_seeds
 from scenegen.layout.tokens import PRESENCE
-from scenegen.seeding import Jsonable
 
 OFFSET = 0.008
 """Offset of the cosine schedule (Nichol & Dhariwal 2021, eq. 17)."""
@@ -81,6 +80,7 @@ class DdpmModel(SceneModel):
     """DDPM over agents as positions at the times of the knots."""
 
     name: ClassVar[str] = "ddpm"
+    parts: ClassVar[Mapping[str, type[Any]]] = {"process": DdpmConfig}
     scale: PlaceScale
 
     def __init__(
@@ -104,24 +104,6 @@ class DdpmModel(SceneModel):
             self.network_config, self.groups, inputs=PLACES + 1, outputs=PLACES
         )
         self.alpha_bar = cosine_schedule(self.process.steps)
-
-    def config(self) -> dict[str, Jsonable]:
-        """Give the settings; see SceneModel."""
-        return {
-            "events": list(self.events),
-            "network": asdict(self.network_config),
-            "process": asdict(self.process),
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Jsonable]) -> Self:
-        """Build from settings; see SceneModel."""
-        parts: dict[str, Any] = dict(config)
-        return cls(
-            tuple(parts["events"]),
-            NetworkConfig(**parts.get("network", {})),
-            DdpmConfig(**parts.get("process", {})),
-        )
 
     def loss(self, batch: SceneBatch, generator: torch.Generator) -> torch.Tensor:
         """Squared error of the predicted noise (Ho et al. 2020, eq. 14); see SceneModel.

@@ -8,9 +8,9 @@ error it is judged by where its motion leads and by boxes that overlap.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 
@@ -31,11 +31,10 @@ from scenegen.layout.sampler import (
     sample_heun,
 )
 from scenegen.layout.scene_batch import SceneBatch
-from scenegen.layout.scene_losses import overlap_depth, rollout_error
 from scenegen.layout.scene_model import SceneModel, finished, scene_seeds
 from scenegen.layout.standardize import GROUPS
+from scenegen.layout.targets import scene_loss
 from scenegen.layout.tokens import CHANNELS, POSE, POSITION_SCALE, PRESENCE
-from scenegen.seeding import Jsonable
 
 Guide = Callable[[torch.Tensor, float, SceneBatch], torch.Tensor]
 """Shift of the denoised estimate: takes the estimate as tokens (B, A, CHANNELS), the noise level
@@ -116,6 +115,7 @@ class DiffusionModel(SceneModel):
     """Diffusion over agent tokens with EDM preconditioning."""
 
     name: ClassVar[str] = "diffusion"
+    parts: ClassVar[Mapping[str, type[Any]]] = {"noise": NoiseConfig, "losses": DiffusionConfig}
 
     def __init__(
         self,
@@ -145,26 +145,6 @@ class DiffusionModel(SceneModel):
         emphasis[GROUPS["heading"]] = self.losses.heading
         self.register_buffer("emphasis", emphasis, persistent=False)
         self.emphasis: torch.Tensor
-
-    def config(self) -> dict[str, Jsonable]:
-        """Give the settings; see SceneModel."""
-        return {
-            "events": list(self.events),
-            "network": asdict(self.network_config),
-            "noise": asdict(self.noise),
-            "losses": asdict(self.losses),
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Jsonable]) -> Self:
-        """Build from settings; see SceneModel."""
-        parts: dict[str, Any] = dict(config)
-        return cls(
-            tuple(parts["events"]),
-            NetworkConfig(**parts.get("network", {})),
-            NoiseConfig(**parts.get("noise", {})),
-            DiffusionConfig(**parts.get("losses", {})),
-        )
 
     def loss(self, batch: SceneBatch, generator: torch.Generator) -> torch.Tensor:
         """Weighted squared error of the estimate, plus rollout and overlap; see SceneModel."""
@@ -293,11 +273,6 @@ class DiffusionModel(SceneModel):
         out = preconditioning(sigma)[1]
         unit = self.scale.spread[POSE.start] * POSITION_SCALE
         # The scale at which errors turn linear grows with what can be known at a noise level.
-        scale = (1.0 + unit * out)[:, None].expand(batch.present.shape)
-        moving = batch.present & (~batch.known[..., :PRESENCE]).any(-1)
-        error = torch.where(moving, rollout_error(tokens, batch.agents, scale), 0.0)
-        rollout = error.sum() / moving.sum().clamp(min=1)
-        depth = overlap_depth(tokens, batch.present) - overlap_depth(batch.agents, batch.present)
-        fine = (sigma < self.losses.overlap_below)[:, None, None] & moving[..., None]
-        deep = torch.where(fine, depth.clamp(min=0.0), 0.0).sum() / fine.sum().clamp(min=1)
+        fine = sigma < self.losses.overlap_below
+        rollout, deep = scene_loss(batch, tokens, 1.0 + unit * out, fine)
         return self.losses.rollout * rollout + self.losses.overlap * deep

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -28,7 +28,6 @@ from scenegen.layout.scene_batch import SceneBatch
 from scenegen.layout.scene_model import SceneModel, finished, scene_seeds
 from scenegen.layout.targets import clean_tokens, counted
 from scenegen.layout.tokens import BIT, CHANNELS, KIND, POSE, PRESENCE
-from scenegen.seeding import Jsonable
 
 _HEADING = slice(POSE.start + 2, POSE.stop)
 
@@ -59,6 +58,7 @@ class GanModel(SceneModel):
     """Generator and critic over sets of agent tokens."""
 
     name: ClassVar[str] = "gan"
+    parts: ClassVar[Mapping[str, type[Any]]] = {"game": GanConfig}
     betas: ClassVar[tuple[float, float]] = (0.0, 0.99)
 
     def __init__(
@@ -84,24 +84,6 @@ class GanModel(SceneModel):
         )
         self.anchor = nn.Linear(size, POSE.stop - POSE.start)
         self.critic = SceneNetwork(half, self.groups, inputs=2 * CHANNELS, outputs=1)
-
-    def config(self) -> dict[str, Jsonable]:
-        """Give the settings; see SceneModel."""
-        return {
-            "events": list(self.events),
-            "network": asdict(self.network_config),
-            "game": asdict(self.game),
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Jsonable]) -> Self:
-        """Build from settings; see SceneModel."""
-        parts: dict[str, Any] = dict(config)
-        return cls(
-            tuple(parts["events"]),
-            NetworkConfig(**parts.get("network", {})),
-            GanConfig(**parts.get("game", {})),
-        )
 
     def loss(self, batch: SceneBatch, generator: torch.Generator) -> torch.Tensor:
         """Sum of the losses of generator and critic; see SceneModel.

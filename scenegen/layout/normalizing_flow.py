@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -51,7 +51,6 @@ from scenegen.layout.tokens import (
     ROLE_SLOTS,
 )
 from scenegen.scene import AgentKind
-from scenegen.seeding import Jsonable
 
 PLAIN = [
     *range(POSE.start, POSE.start + 2),
@@ -202,6 +201,7 @@ class FlowModel(SceneModel):
     """Coupling flow over agents, after a classifier of presence and kind."""
 
     name: ClassVar[str] = "flow"
+    parts: ClassVar[Mapping[str, type[Any]]] = {"splines": FlowConfig}
 
     def __init__(
         self,
@@ -236,24 +236,6 @@ class FlowModel(SceneModel):
         blur[[0, 1, ANGLE]] = self.splines.fine_blur
         self.register_buffer("blur", blur, persistent=False)
         self.blur: torch.Tensor
-
-    def config(self) -> dict[str, Jsonable]:
-        """Give the settings; see SceneModel."""
-        return {
-            "events": list(self.events),
-            "network": asdict(self.network_config),
-            "splines": asdict(self.splines),
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Jsonable]) -> Self:
-        """Build from settings; see SceneModel."""
-        parts: dict[str, Any] = dict(config)
-        return cls(
-            tuple(parts["events"]),
-            NetworkConfig(**parts.get("network", {})),
-            FlowConfig(**parts.get("splines", {})),
-        )
 
     def loss(self, batch: SceneBatch, generator: torch.Generator) -> torch.Tensor:
         """Negative log-likelihood of blurred numbers per unknown channel; see SceneModel."""

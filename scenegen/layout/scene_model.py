@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self
+from dataclasses import asdict
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
 
 from scenegen.layout.agent_count import AgentCount
 from scenegen.layout.condition_tokens import condition_groups
+from scenegen.layout.network import NetworkConfig
 from scenegen.layout.scene_batch import SceneBatch
 from scenegen.layout.standardize import Standardizer
 from scenegen.layout.tokens import BIT, KIND, POSE, PRESENCE
@@ -21,6 +23,9 @@ class SceneModel(nn.Module, ABC):
     """A model of agent tokens given known channels, the road and a condition.
 
     Attributes:
+        parts: Settings of the family beside those of the network, dataclasses by the attribute
+            that holds them, in the order of the constructor.
+        network_config: Size of the network.
         betas: Decay of the optimizer's averages of slopes and of their squares.
         events: Event families of the condition, in the order of its values.
         scale: Standardisation of the channels, fitted to the corpus before training.
@@ -28,6 +33,8 @@ class SceneModel(nn.Module, ABC):
     """
 
     name: ClassVar[str]
+    parts: ClassVar[Mapping[str, type[Any]]] = {}
+    network_config: NetworkConfig
     betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
 
     def __init__(self, events: Sequence[str]) -> None:
@@ -67,14 +74,21 @@ class SceneModel(nn.Module, ABC):
             Tokens, shape (B, A, CHANNELS), as `finished` leaves them: known channels to the bit.
         """
 
-    @abstractmethod
     def config(self) -> dict[str, Jsonable]:
         """Give the settings from which `from_config` builds the same model."""
+        parts: dict[str, Jsonable] = {name: asdict(getattr(self, name)) for name in self.parts}
+        return {"events": list(self.events), "network": asdict(self.network_config), **parts}
 
     @classmethod
-    @abstractmethod
     def from_config(cls, config: Mapping[str, Jsonable]) -> Self:
         """Build a model with fresh weights; `events` is a list of names, the rest has defaults."""
+        given: dict[str, Any] = dict(config)
+        build: Any = cls  # Families take their parts in order after events and network.
+        return build(
+            tuple(given["events"]),
+            NetworkConfig(**given.get("network", {})),
+            *(kind(**given.get(name, {})) for name, kind in cls.parts.items()),
+        )
 
 
 def scene_seeds(generator: torch.Generator, scenes: int) -> list[int]:
