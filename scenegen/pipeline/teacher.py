@@ -60,7 +60,10 @@ HELD_OUT = 10
 """Every so many scenes one is held out, camera views and all."""
 CAMERA_HEIGHT = 1.5
 """Height of the camera over the road [m]."""
-BACKENDS = {"cycles": "teacher/cycles_backend.py"}
+BACKENDS = {
+    "cycles": "teacher/cycles_backend.py",
+    "mitsuba": "teacher/mitsuba_backend.py",
+}
 """Path tracers by name: the program that each of them runs."""
 
 

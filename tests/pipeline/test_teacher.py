@@ -13,6 +13,7 @@ import pytest
 
 from scenegen.errors import RecordingError, StorageError
 from scenegen.pipeline.teacher import (
+    BACKENDS,
     CONDITIONS,
     TeacherSettings,
     Tracer,
@@ -77,15 +78,19 @@ def test_a_tracer_that_dies_is_one_clear_error(tmp_path: Path) -> None:
         Tracer.of(tmp_path / "python")
 
 
+PYTHON_OF = {"cycles": "SCENEGEN_TRACER_PYTHON", "mitsuba": "SCENEGEN_MITSUBA_PYTHON"}
+"""Variables that name the interpreter each path tracer runs in."""
+
+
 @pytest.mark.oracle
-@pytest.mark.skipif(
-    "SCENEGEN_TRACER_PYTHON" not in os.environ,
-    reason="SCENEGEN_TRACER_PYTHON names no interpreter with bpy",
-)
-def test_cycles_sees_what_the_rasteriser_sees(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_tracer_sees_what_the_rasteriser_sees(tmp_path: Path, backend: str) -> None:
     """Instance numbers agree on 99.9 % of the pixels, depths within 1 % on as many."""
-    settings = replace(SMALL, width_px=256, height_px=128)
-    with Tracer.of(Path(os.environ["SCENEGEN_TRACER_PYTHON"])) as tracer:
+    python = os.environ.get(PYTHON_OF[backend])
+    if python is None:
+        pytest.skip(f"{PYTHON_OF[backend]} names no interpreter with {backend}")
+    settings = replace(SMALL, width_px=256, height_px=128, backend=backend)
+    with Tracer.of(Path(python), backend) as tracer:
         render_pairs(tmp_path, settings, 1, tracer)
     scene = draw_scene(settings, 0)
     with np.load(tmp_path / "000000.npz", allow_pickle=False) as pair:
