@@ -13,8 +13,9 @@ from scenegen.arrays import FloatArray
 from scenegen.events.casting import Cast
 from scenegen.events.conflict_areas import Conflict, conflicts
 from scenegen.events.event import Event, Script
-from scenegen.events.meeting import SETTLED, Meeting, approach, crosses_ahead, shows
-from scenegen.events.openings import Opening, Stretch
+from scenegen.events.junction_script import JunctionScript, keep_both_clear
+from scenegen.events.meeting import SETTLED, crosses_ahead, shows
+from scenegen.events.openings import Opening
 from scenegen.events.ranges import Limit, Range
 from scenegen.events.stop_lines import red_crossing
 from scenegen.events.tracks import Tracks
@@ -35,59 +36,32 @@ CLOSE_CALL = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RedLightRunnerScript(Script):
-    """A concrete red-light runner.
-
-    Attributes:
-        first: Who is in the conflict area first, "runner" or "ego".
-        speed: Speed of the runner [m/s].
-        pet: Time from the first one's exit to the second one's entry if nobody reacts [s].
-        arrival: Time until the ego reaches the conflict area [s].
-    """
+class RedLightRunnerScript(JunctionScript):
+    """A concrete red-light runner; it is "runner" or "ego" that is first."""
 
     event: ClassVar[str] = "red_light_runner"
-    first: str
-    speed: float
-    pet: float
-    arrival: float
 
-    def stretches(self, roadmap: RoadMap) -> list[Stretch]:
+    @staticmethod
+    def ways(roadmap: RoadMap) -> tuple[Conflict, ...]:
         """Approaches to signalled junctions with a crossing road."""
-        window = (self.arrival - 0.5, self.arrival + 0.5)
-        found = (approach(c, self.ego_speed, *window) for c in _signalled_crossings(roadmap))
-        return [s for s in found if s is not None]
+        return _signalled_crossings(roadmap)
 
-    def stage(self, opening: Opening, rng: np.random.Generator) -> Cast | None:
+    def meet(self, opening: Opening, way: Conflict) -> Cast | None:
         """Put the runner where it meets the ego, if the ego has green and the runner red then."""
-        roadmap = opening.path.roadmap
-        meeting = Meeting(
-            ego_speed=opening.speed,
-            other_speed=self.speed,
-            pet=self.pet,
-            ego_first=self.first == "ego",
-        )
-        ways = [c for c in _signalled_crossings(roadmap) if c.ego.lanes == opening.path.lanes]
-        for number in rng.permutation(len(ways)):
-            way = ways[int(number)]
-            along = meeting.other_along(way, opening.front, opening.ego_size[0])
-            half = SIZE[AgentKind.CAR][0] / 2
-            runs_at = (way.other_stop - along - half) / self.speed
-            leaves = (way.ego_stop - opening.front) / opening.speed
-            if not half + 1.0 <= along <= way.other_stop - half - 5.0:
-                continue
-            if not shows(roadmap, way.ego_lane, 0.0, leaves, SignalState.GREEN):
-                continue
-            if not shows(
-                roadmap, way.other_lane, runs_at - SETTLED, runs_at + 0.3, SignalState.RED
-            ):
-                continue
-            cast = opening.cast(ignores=Ignores.PRIORITY)
-            rules = Ignores.SIGNALS | Ignores.PRIORITY
-            cast.drive(way.other, along, self.speed, role="r", ignores=rules)
-            cast.keep_clear(way.ego, opening.along, way.ego_area[1])
-            cast.keep_clear(way.other, along, way.other_area[1])
-            return cast
-        return None
+        roadmap, half = opening.path.roadmap, SIZE[AgentKind.CAR][0] / 2
+        along = self.meeting(opening).other_along(way, opening.front, opening.ego_size[0])
+        runs_at = (way.other_stop - along - half) / self.speed
+        leaves = (way.ego_stop - opening.front) / opening.speed
+        if not half + 1.0 <= along <= way.other_stop - half - 5.0:
+            return None
+        if not shows(roadmap, way.ego_lane, 0.0, leaves, SignalState.GREEN):
+            return None
+        if not shows(roadmap, way.other_lane, runs_at - SETTLED, runs_at + 0.3, SignalState.RED):
+            return None
+        cast = opening.cast(ignores=Ignores.PRIORITY)
+        rules = Ignores.SIGNALS | Ignores.PRIORITY
+        cast.drive(way.other, along, self.speed, role="r", ignores=rules)
+        return keep_both_clear(cast, way, opening.along, along)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

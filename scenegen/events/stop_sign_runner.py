@@ -14,8 +14,8 @@ from scenegen.events.casting import Cast, Driver
 from scenegen.events.conflict_areas import Conflict, conflicts
 from scenegen.events.event import Event, Script
 from scenegen.events.junction_lanes import passage
-from scenegen.events.meeting import Meeting, approach
-from scenegen.events.openings import Opening, Stretch
+from scenegen.events.junction_script import JunctionScript, keep_both_clear
+from scenegen.events.openings import Opening
 from scenegen.events.profiles import lone_drive
 from scenegen.events.ranges import Limit, Range
 from scenegen.events.tracks import Tracks
@@ -43,52 +43,31 @@ COMING = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopSignRunnerScript(Script):
-    """A concrete run out of a minor road.
+class StopSignRunnerScript(JunctionScript):
+    """A concrete run out of a minor road; it is "runner" or "ego" that is first.
 
-    Attributes:
-        first: Who is in the conflict area first, "runner" or "ego".
-        speed: Speed of the runner on its approach [m/s]; in a turn it takes the curve's.
-        pet: Time from the first one's exit to the second one's entry if nobody reacts [s].
-        arrival: Time until the ego reaches the conflict area [s].
+    In a turn the runner takes the speed of the curve.
     """
 
     event: ClassVar[str] = "stop_sign_runner"
-    first: str
-    speed: float
-    pet: float
-    arrival: float
 
-    def stretches(self, roadmap: RoadMap) -> list[Stretch]:
+    @staticmethod
+    def ways(roadmap: RoadMap) -> tuple[Conflict, ...]:
         """Approaches with priority that a minor road crosses."""
-        window = (self.arrival - 0.5, self.arrival + 0.5)
-        found = (approach(c, self.ego_speed, *window) for c in _priority_crossings(roadmap))
-        return [s for s in found if s is not None]
+        return _priority_crossings(roadmap)
 
-    def stage(self, opening: Opening, rng: np.random.Generator) -> Cast | None:
+    def meet(self, opening: Opening, way: Conflict) -> Cast | None:
         """Put the runner where it meets the ego, given the time that both need to get there."""
-        roadmap, half = opening.path.roadmap, SIZE[AgentKind.CAR][0] / 2
-        meeting = Meeting(
-            ego_speed=opening.speed,
-            other_speed=self.speed,
-            pet=self.pet,
-            ego_first=self.first == "ego",
-        )
-        ways = [c for c in _priority_crossings(roadmap) if c.ego.lanes == opening.path.lanes]
-        for number in rng.permutation(len(ways)):
-            way = ways[int(number)]
-            timing = lone_drive(way.ego, opening.speed, opening.along)
-            along, speed = meeting.timed(way, timing, opening.ego_size[0])
-            if not half + 1.0 <= along <= way.other_stop - half - 5.0:
-                continue
-            cast = opening.cast(ignores=Ignores.PRIORITY)
-            driver = Driver(desired_speed=self.speed)
-            rules = Ignores.PRIORITY
-            cast.drive(way.other, along, speed, role="r", driver=driver, ignores=rules)
-            cast.keep_clear(way.ego, opening.along, way.ego_area[1])
-            cast.keep_clear(way.other, along, way.other_area[1])
-            return cast
-        return None
+        half = SIZE[AgentKind.CAR][0] / 2
+        timing = lone_drive(way.ego, opening.speed, opening.along)
+        along, speed = self.meeting(opening).timed(way, timing, opening.ego_size[0])
+        if not half + 1.0 <= along <= way.other_stop - half - 5.0:
+            return None
+        cast = opening.cast(ignores=Ignores.PRIORITY)
+        driver = Driver(desired_speed=self.speed)
+        rules = Ignores.PRIORITY
+        cast.drive(way.other, along, speed, role="r", driver=driver, ignores=rules)
+        return keep_both_clear(cast, way, opening.along, along)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

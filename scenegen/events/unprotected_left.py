@@ -13,8 +13,9 @@ from scenegen.arrays import FloatArray
 from scenegen.events.casting import Cast
 from scenegen.events.conflict_areas import Conflict, conflicts
 from scenegen.events.event import Event, Script
-from scenegen.events.meeting import Meeting, approach, crosses_ahead, shows
-from scenegen.events.openings import Opening, Stretch
+from scenegen.events.junction_script import JunctionScript, keep_both_clear
+from scenegen.events.meeting import crosses_ahead, shows
+from scenegen.events.openings import Opening
 from scenegen.events.ranges import Limit, Range
 from scenegen.events.tracks import Tracks
 from scenegen.events.windows import FAR, all_of, known, recently, soon
@@ -40,56 +41,31 @@ MOVING = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnprotectedLeftScript(Script):
-    """A concrete unprotected left turn.
-
-    Attributes:
-        first: Who is in the conflict area first, "ego" or "oncoming".
-        speed: Speed of the oncoming vehicle [m/s].
-        pet: Time from the first one's exit to the second one's entry if nobody reacts [s].
-        arrival: Time until the ego reaches the conflict area [s].
-    """
+class UnprotectedLeftScript(JunctionScript):
+    """A concrete unprotected left turn; it is "ego" or "oncoming" that is first."""
 
     event: ClassVar[str] = "unprotected_left"
-    first: str
-    speed: float
-    pet: float
-    arrival: float
 
-    def stretches(self, roadmap: RoadMap) -> list[Stretch]:
+    @staticmethod
+    def ways(roadmap: RoadMap) -> tuple[Conflict, ...]:
         """Approaches from which a left turn crosses an oncoming lane."""
-        window = (self.arrival - 0.5, self.arrival + 0.5)
-        found = (approach(c, self.ego_speed, *window) for c in _left_turns(roadmap))
-        return [s for s in found if s is not None]
+        return _left_turns(roadmap)
 
-    def stage(self, opening: Opening, rng: np.random.Generator) -> Cast | None:
+    def meet(self, opening: Opening, way: Conflict) -> Cast | None:
         """Put the oncoming vehicle where it meets the ego, while neither is held by a signal."""
-        roadmap = opening.path.roadmap
-        meeting = Meeting(
-            ego_speed=opening.speed,
-            other_speed=self.speed,
-            pet=self.pet,
-            ego_first=self.first == "ego",
+        roadmap, half = opening.path.roadmap, SIZE[AgentKind.CAR][0] / 2
+        along = self.meeting(opening).other_along(way, opening.front, opening.ego_size[0])
+        lines = (
+            (way.ego_lane, (way.ego_stop - opening.front) / opening.speed),
+            (way.other_lane, (way.other_stop - along - half) / self.speed),
         )
-        ways = [c for c in _left_turns(roadmap) if c.ego.lanes == opening.path.lanes]
-        for number in rng.permutation(len(ways)):
-            way = ways[int(number)]
-            along = meeting.other_along(way, opening.front, opening.ego_size[0])
-            half = SIZE[AgentKind.CAR][0] / 2
-            lines = (
-                (way.ego_lane, (way.ego_stop - opening.front) / opening.speed),
-                (way.other_lane, (way.other_stop - along - half) / self.speed),
-            )
-            if not half + 1.0 <= along <= way.other_stop - half - 2.0:
-                continue
-            if not all(shows(roadmap, k, 0.0, t, SignalState.GREEN) for k, t in lines):
-                continue
-            cast = opening.cast(ignores=Ignores.PRIORITY)
-            cast.drive(way.other, along, self.speed, role="t")
-            cast.keep_clear(way.ego, opening.along, way.ego_area[1])
-            cast.keep_clear(way.other, along, way.other_area[1])
-            return cast
-        return None
+        if not half + 1.0 <= along <= way.other_stop - half - 2.0:
+            return None
+        if not all(shows(roadmap, k, 0.0, t, SignalState.GREEN) for k, t in lines):
+            return None
+        cast = opening.cast(ignores=Ignores.PRIORITY)
+        cast.drive(way.other, along, self.speed, role="t")
+        return keep_both_clear(cast, way, opening.along, along)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
