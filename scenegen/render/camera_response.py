@@ -40,7 +40,7 @@ class Response:
     """
 
     key: float = 0.135
-    gain: float = 4.0
+    gain: float = 8.0
     bloom: float = 0.05
     vignette: float = 0.25
     shot: float = 3e-4

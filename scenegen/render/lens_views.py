@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,10 +11,12 @@ import numpy as np
 from scenegen.arrays import FloatArray, IntArray
 from scenegen.render.camera import PinholeCamera, View
 from scenegen.render.lens import Lens
-from scenegen.render.picture import look
+from scenegen.render.picture import Picture, look
 from scenegen.render.stage import Stage
 from scenegen.render.triangles import Triangles
 
+Repaint = Callable[[Picture], FloatArray]
+"""From a picture with its light to radiance, shape (H, W, 3)."""
 _MARGIN = 3
 """Pixels by which views overlap, so that every sample lies inside one."""
 _APART = 0.1
@@ -47,7 +50,7 @@ class Still:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Face:
+class Face:
     """A pinhole view and the pixels of the lens that it serves.
 
     Attributes:
@@ -64,9 +67,53 @@ class _Face:
     place: FloatArray
     stretch: FloatArray
 
+    @property
+    def nearest(self) -> tuple[IntArray, IntArray]:
+        """Row and column of the pixel of the view that each ray falls on."""
+        x, y = self.place[:, 0] - 0.5, self.place[:, 1] - 0.5
+        column = np.clip(np.rint(x).astype(np.int64), 0, self.camera.width_px - 1)
+        row = np.clip(np.rint(y).astype(np.int64), 0, self.camera.height_px - 1)
+        return row, column
+
+    @property
+    def around(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """First row, first column, last row and last column of the four pixels around each ray."""
+        x, y = self.place[:, 0] - 0.5, self.place[:, 1] - 0.5
+        height, width = self.camera.height_px, self.camera.width_px
+        left = np.clip(np.floor(x).astype(np.int64), 0, max(width - 2, 0))
+        top = np.clip(np.floor(y).astype(np.int64), 0, max(height - 2, 0))
+        return top, left, np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+
+    def ranges(self, depth: FloatArray, instance: IntArray) -> FloatArray:
+        """Distance along each ray [m], 0 for sky, from depth and instances of the view, (n,)."""
+        inverse = np.where(depth > 0, 1.0 / np.where(depth > 0, depth, 1.0), 0.0)
+        (row, column), (top, left, low, right) = self.nearest, self.around
+        corners = ((top, left), (top, right), (low, left), (low, right))
+        four = np.stack([inverse[corner] for corner in corners])
+        names = np.stack([instance[corner] for corner in corners])
+        nearest = inverse[row, column]
+        smooth = (np.abs(four - nearest) <= _APART * nearest).all(0)
+        smooth &= (names == instance[row, column]).all(0)
+        a, b = self.place[:, 0] - 0.5 - left, self.place[:, 1] - 0.5 - top
+        mean = (1 - b) * ((1 - a) * four[0] + a * four[1]) + b * ((1 - a) * four[2] + a * four[3])
+        inverse_depth = np.where(smooth, mean, nearest)
+        far = self.stretch / np.maximum(inverse_depth, 1e-9)
+        return np.asarray(np.where(inverse_depth > 0, far, 0.0))
+
+    def sight(self, pose: FloatArray, origin: FloatArray) -> View:
+        """Give the view of a lens at a pose in the map frame, among triangles with an origin."""
+        turned = np.array(pose, np.float64)
+        turned[:3, :3] = pose[:3, :3] @ self.turn.T
+        return View.of(self.camera, turned, origin)
+
 
 def still(
-    stage: Stage, triangles: Triangles, lens: Lens, pose: FloatArray, rng: np.random.Generator
+    stage: Stage,
+    triangles: Triangles,
+    lens: Lens,
+    pose: FloatArray,
+    rng: np.random.Generator,
+    repaint: Repaint | None = None,
 ) -> Still:
     """Look through a lens.
 
@@ -82,6 +129,7 @@ def still(
         lens: The lens and the size of its picture.
         pose: Pose of the camera in the map frame, shape (4, 4).
         rng: Random numbers.
+        repaint: Gives the radiance of each view in place of its own.
     """
     size = (lens.height_px, lens.width_px)
     out = Still(
@@ -91,15 +139,14 @@ def still(
         instance=np.zeros(size, np.uint16),
     )
     for face in views(lens):
-        turned = np.array(pose, np.float64)
-        turned[:3, :3] = pose[:3, :3] @ face.turn.T
-        picture = look(stage, triangles, View.of(face.camera, turned, triangles.origin), rng)
+        sight = face.sight(pose, triangles.origin)
+        picture = look(stage, triangles, sight, rng, with_light=repaint is not None)
         shape = (face.camera.height_px, face.camera.width_px)
         buffer = picture.gbuffer
         _fill(
             out,
             face,
-            picture.radiance,
+            picture.radiance if repaint is None else repaint(picture),
             buffer.depth.reshape(shape),
             buffer.semantic.reshape(shape),
             buffer.instance.reshape(shape),
@@ -109,45 +156,28 @@ def still(
 
 def _fill(
     out: Still,
-    face: _Face,
+    face: Face,
     radiance: FloatArray,
     depth: FloatArray,
     semantic: IntArray,
     instance: IntArray,
 ) -> None:
     """Copy what a view shows to the pixels it serves."""
-    x, y = face.place[:, 0] - 0.5, face.place[:, 1] - 0.5
-    height, width = depth.shape
-    column = np.clip(np.rint(x).astype(np.int64), 0, width - 1)
-    row = np.clip(np.rint(y).astype(np.int64), 0, height - 1)
+    row, column = face.nearest
     out.semantic.reshape(-1)[face.pixel] = semantic[row, column]
     out.instance.reshape(-1)[face.pixel] = instance[row, column]
-    inverse = np.where(depth > 0, 1.0 / np.where(depth > 0, depth, 1.0), 0.0)
-    left = np.clip(np.floor(x).astype(np.int64), 0, max(width - 2, 0))
-    top = np.clip(np.floor(y).astype(np.int64), 0, max(height - 2, 0))
-    right, low = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    four = np.stack(
-        [inverse[top, left], inverse[top, right], inverse[low, left], inverse[low, right]]
-    )
-    names = np.stack(
-        [instance[top, left], instance[top, right], instance[low, left], instance[low, right]]
-    )
-    nearest = inverse[row, column]
-    smooth = (np.abs(four - nearest) <= _APART * nearest).all(0)
-    smooth &= (names == instance[row, column]).all(0)
-    a, b = x - left, y - top
-    across, down = a.astype(np.float32)[:, None], b.astype(np.float32)[:, None]
+    out.range.reshape(-1)[face.pixel] = face.ranges(depth, instance)
+    top, left, low, right = face.around
+    x, y = face.place[:, 0] - 0.5, face.place[:, 1] - 0.5
+    across = (x - left).astype(np.float32)[:, None]
+    down = (y - top).astype(np.float32)[:, None]
     out.radiance.reshape(-1, 3)[face.pixel] = (1 - down) * (
         (1 - across) * radiance[top, left] + across * radiance[top, right]
     ) + down * ((1 - across) * radiance[low, left] + across * radiance[low, right])
-    mean = (1 - b) * ((1 - a) * four[0] + a * four[1]) + b * ((1 - a) * four[2] + a * four[3])
-    inverse_depth = np.where(smooth, mean, nearest)
-    far = np.where(inverse_depth > 0, face.stretch / np.maximum(inverse_depth, 1e-9), 0.0)
-    out.range.reshape(-1)[face.pixel] = far
 
 
 @lru_cache(maxsize=16)
-def views(lens: Lens) -> tuple[_Face, ...]:
+def views(lens: Lens) -> tuple[Face, ...]:
     """Pinhole views that together see all that a lens sees, as fine as the lens in its middle."""
     rays = lens.rays().reshape(-1, 3)
     seen = np.isfinite(rays[:, 0])
@@ -168,7 +198,7 @@ def views(lens: Lens) -> tuple[_Face, ...]:
     return tuple(faces)
 
 
-def _one(rays: FloatArray, focal: float) -> _Face:
+def _one(rays: FloatArray, focal: float) -> Face:
     """One view ahead that is just wide enough."""
     flat = np.abs(rays[:, :2] / rays[:, 2:]).max(0)
     width, height = (2 * int(np.ceil(focal * edge)) + 2 * _MARGIN for edge in flat)
@@ -178,8 +208,8 @@ def _one(rays: FloatArray, focal: float) -> _Face:
     return _serve(camera, np.eye(3), np.arange(len(rays)), rays)
 
 
-def _serve(camera: PinholeCamera, turn: FloatArray, pixel: IntArray, rays: FloatArray) -> _Face:
-    return _Face(
+def _serve(camera: PinholeCamera, turn: FloatArray, pixel: IntArray, rays: FloatArray) -> Face:
+    return Face(
         camera=camera,
         turn=turn,
         pixel=pixel,

@@ -34,11 +34,12 @@ class LightBuffers:
 
     Attributes:
         sun_visibility: Share of the sun's disc that the surface sees, 0-1; 0 where it faces away,
-            at night, and under a closed sky. From a shadow map of 0.14 m texels, soft over one
-            texel; without shadow beyond 44 m around a place 34 m ahead; shape (H, W).
-        sky_visibility: Share of the open sky that reaches the surface, 0-1. A proxy: on the
-            ground one minus the blurred height of what stands beside and above (capped at
-            1.6 m), on flanks the height above the ground; shape (H, W).
+            at night, and under a closed sky. From shadow maps of 0.1 m texels (32 m around a
+            place 25 m ahead) and 0.6 m (200 m around 150 m ahead), soft over one texel; (H, W).
+        sky_visibility: Share of the open sky that reaches the surface, 0-1. A proxy: the
+            horizon of the houses around, times, on the ground, one minus the blurred height of
+            what stands close by (capped at 1.6 m), on flanks the height above the ground, among
+            leaves a constant; shape (H, W).
         lamps: Irradiance of the street lamps and of others' headlamps, with shadows of the
             nearest eight lamps, shape (H, W, 3).
         headlights: Irradiance of the ego's own headlamps, with shadows, shape (H, W, 3).
@@ -148,7 +149,7 @@ def _environment(gbuffer: GBuffer, field: LightField) -> FloatArray:
     _reflect(
         (gbuffer.depth, gbuffer.normal, gbuffer.samples.place),
         (view.turn, camera.focal_px, camera.width_px / 2, camera.height_px / 2),
-        (light.packed(), ambient(light), field.clouds),
+        (light.packed(), ambient(light, field.bounce), field.clouds),
         out,
     )
     return out

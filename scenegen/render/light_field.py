@@ -9,6 +9,7 @@ import numpy as np
 
 from scenegen.arrays import BoolArray, FloatArray
 from scenegen.render.camera import View
+from scenegen.render.enclosure import enclosure
 from scenegen.render.gbuffer import GBuffer, Samples, resolve
 from scenegen.render.lighting import LightField, irradiance, lamp_tiles
 from scenegen.render.rasterizer import rasterize
@@ -21,14 +22,15 @@ from scenegen.render.triangles import Triangles
 from scenegen.render.world.world import lamps_on
 from scenegen.scene import EGO
 
-SHADOW_HALF, SHADOW_EDGE = 44.0, 640
-"""Half edge of the region with sun shadows [m], texels along it."""
-COVER_EDGE = 320
-"""Texels along the edge of the map of contact shadows."""
-AHEAD = 34.0
-"""The shadowed region is centred this far in front of the camera [m]."""
+NEAR_SHADOW, FAR_SHADOW = (32.0, 25.0, 640), (200.0, 150.0, 640)
+"""Fine and coarse shadow map of the sun: half edge [m], how far before the camera its centre lies
+[m], texels along the edge."""
+COVER = (44.0, 34.0, 320)
+"""The same for the map of contact shadows."""
 MIRROR_SCALE = 0.5
 """Size of the mirrored view, as a factor on rows and columns."""
+_STREET, _STREET_ALBEDO = 45.0, 0.2
+"""Lamps within this distance light the street at large [m], and its albedo, walls included."""
 _WET = 0.05
 """Wetness of the ground from which it mirrors."""
 _AT_THE_NOSE = 0.4
@@ -46,23 +48,30 @@ def light_field(stage: Stage, triangles: Triangles, view: View, gbuffer: GBuffer
     """
     light = illuminate(stage.conditions)
     forward = view.turn[2] * [1.0, 1.0, 0.0]
-    center = view.eye * [1.0, 1.0, 0.0] + AHEAD * forward / max(float(np.linalg.norm(forward)), 0.1)
-    sun = ShadowMap(
+    forward = forward / max(float(np.linalg.norm(forward)), 0.1)
+    place = view.eye * [1.0, 1.0, 0.0]
+    near = far = ShadowMap(
         axes=np.eye(3), corner=np.zeros(2), texel=1.0, height=np.zeros((1, 1), np.float32)
     )
     if light.sun.sum() > 0:
-        sun = shadow_map(triangles, light.sun_direction, center, SHADOW_HALF, SHADOW_EDGE)
+        near, far = (
+            shadow_map(triangles, light.sun_direction, place + ahead * forward, half, edge)
+            for half, ahead, edge in (NEAR_SHADOW, FAR_SHADOW)
+        )
     lamps = _near_lamps(stage.lights, triangles.origin, view)
     tiles = lamp_tiles(view.camera, gbuffer, lamps)
     field = LightField(
         illumination=light,
         clouds=stage.clouds,
-        sun_shadow=sun,
-        cover=cover_map(triangles, center, SHADOW_HALF, COVER_EDGE),
+        sun_shadow=near,
+        far_shadow=far,
+        enclosure=enclosure(triangles, view.eye, forward),
+        cover=cover_map(triangles, place + COVER[1] * forward, COVER[0], COVER[2]),
         lamps=lamps,
         own_lamp=_own(lamps, stage),
         tiles=tiles,
         spots=spot_shadows(triangles, lamps, np.unique(tiles[tiles >= 0]), view.eye),
+        bounce=_bounce(lamps, place + COVER[1] * forward),
         mirror=np.zeros((0, 0, 3), np.float32),
         reflection=None,
     )
@@ -87,6 +96,18 @@ def _own(lamps: Lights, stage: Stage) -> BoolArray:
     nose = agents.size[EGO, 0] / 2 * np.array([np.cos(yaw), np.sin(yaw)])
     away = np.linalg.norm(lamps.position[:, :2] - nose, axis=1)
     return np.asarray((away < _AT_THE_NOSE) & (lamps.position[:, 2] < agents.size[EGO, 2]))
+
+
+def _bounce(lamps: Lights, center: FloatArray) -> FloatArray:
+    """Light that the street around a place throws up from its lamps, radiance, shape (3,).
+
+    The flux of the cones, spread over the disc that the lamps are taken from, times the albedo.
+    """
+    near = np.linalg.norm(lamps.position[:, :2] - center[:2], axis=1) < _STREET
+    # Half of the fading rim counts; over pi, like every irradiance.
+    solid = 2 * np.pi * (1 - lamps.cone.mean(1))
+    flux = (lamps.color * solid[:, None])[near].sum(0)
+    return np.asarray(_STREET_ALBEDO * flux / (np.pi * _STREET**2))
 
 
 def _reflection(stage: Stage, triangles: Triangles, view: View) -> GBuffer:

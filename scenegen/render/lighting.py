@@ -9,6 +9,7 @@ import numpy as np
 
 from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.render.camera import PinholeCamera
+from scenegen.render.enclosure import LAYERS, Enclosure, open_sky
 from scenegen.render.gbuffer import GBuffer
 from scenegen.render.shadows import ShadowMap, lookup, sunlit
 from scenegen.render.sky import Illumination, sky_radiance
@@ -18,9 +19,12 @@ from scenegen.render.surfaces import SurfaceClass
 
 TILE_PX = 32
 """Edge of the screen tiles that lamps are sorted into [pixels]."""
-_SKY, _SIDEWALK, _TERRAIN = (
-    int(c) for c in (SurfaceClass.SKY, SurfaceClass.SIDEWALK, SurfaceClass.TERRAIN)
+_SKY, _SIDEWALK, _BUILDING, _VEGETATION = (
+    int(SurfaceClass[name]) for name in ("SKY", "SIDEWALK", "BUILDING", "VEGETATION")
 )
+_IN_LEAVES, _ON_WALLS = 0.55, 0.65
+"""Share of the sky that leaves among leaves see, and walls past ledges and reveals, at large, of
+what no house hides; the latter from rays in a street."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,12 +34,15 @@ class LightField:
     Attributes:
         illumination: Sun, sky and air.
         clouds: Field of `cloud_map`.
-        sun_shadow: Shadow map of the sun.
+        sun_shadow: Shadow map of the sun, fine and near.
+        far_shadow: Shadow map of the sun for what lies beyond it.
+        enclosure: What sky houses leave open.
         cover: Map of `cover_map`.
         lamps: Lamps that may reach something in the view, in the triangles' frame.
         own_lamp: Which of the lamps are the ego's own, shape (L,).
         tiles: Indices of the lamps of each screen tile, -1 for none, shape (rows, columns, most).
         spots: Shadows of the lamps.
+        bounce: Radiance of the ground in the light of the lamps around, at large, shape (3,).
         mirror: Radiance of the view mirrored in the ground, (h, w, 3), or of shape (0, 0, 3).
         reflection: What the mirrored view shows, None where the ground is dry.
     """
@@ -43,11 +50,14 @@ class LightField:
     illumination: Illumination
     clouds: FloatArray
     sun_shadow: ShadowMap
+    far_shadow: ShadowMap
+    enclosure: Enclosure
     cover: ShadowMap
     lamps: Lights
     own_lamp: BoolArray
     tiles: IntArray
     spots: SpotShadows
+    bounce: FloatArray
     mirror: FloatArray
     reflection: GBuffer | None
 
@@ -58,9 +68,10 @@ class Irradiance:
 
     Attributes:
         sun: Share of the sun's disc that a sample sees, 0-1; 0 where it faces away. Soft over
-            one texel of the shadow map (0.14 m); shape (S,), float32.
-        sky: Share of the open sky that reaches it past what stands beside and above, 0-1: from a
-            blurred height field on the ground, from the height above it on flanks; shape (S,).
+            one texel of the shadow map (0.1 m near, 0.6 m far); shape (S,), float32.
+        sky: Share of the open sky that reaches it, 0-1: past houses by their horizon, past what
+            stands close by from a blurred height field on the ground, and from the height above
+            it on flanks; shape (S,).
         water: Share of the surface under a film of water, 0-1, shape (S,).
         snow: Share of the surface under snow, 0-1, shape (S,).
         lamps: From lamps that others carry or that stand by the road, shadows included, linear
@@ -98,14 +109,16 @@ def irradiance(gbuffer: GBuffer, field: LightField, wanted: BoolArray) -> Irradi
         headlights=three[1],
         unshadowed=three[2],
     )
-    shadow, cover = field.sun_shadow, field.cover
+    near, far, cover = field.sun_shadow, field.far_shadow, field.cover
+    walls = field.enclosure
     _gather(
         wanted,
         (gbuffer.depth, gbuffer.semantic, gbuffer.normal, gbuffer.samples.place),
         (view.turn, view.eye, camera.focal_px, camera.width_px / 2, camera.height_px / 2),
         (field.illumination.packed(), field.clouds, field.illumination.snow),
-        (shadow.axes, shadow.corner, shadow.texel, shadow.height),
+        (near.axes, near.corner, near.texel, near.height, far.corner, far.texel, far.height),
         (cover.corner, cover.texel, cover.height),
+        (walls.corner, walls.cell, walls.moments, LAYERS),
         (lamps.position, lamps.direction, lamps.color, lamps.cone, lamps.reach, lamps.core),
         (field.own_lamp, field.tiles),
         field.spots.packed,
@@ -167,7 +180,7 @@ def _sort_lamps(depth, position, reach, focal, center, tiles):  # type: ignore[n
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _gather(wanted, buffer, optics, sky, shadow, cover, lamps, choice, spots, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _gather(wanted, buffer, optics, sky, shadow, cover, walls, lamps, choice, spots, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     depth, semantic, normal, place = buffer
     sun_out, sky_out, water_out, snow_out, lamps_out, head_out, all_out = out
     turn, eye, focal, cx, cy = optics
@@ -189,7 +202,7 @@ def _gather(wanted, buffer, optics, sky, shadow, cover, lamps, choice, spots, ou
             n = (normal[i, 0], normal[i, 1], normal[i, 2])
             water, lies = _weather_cover(point, n, semantic[i], light[6, 2], snow, clouds)
             water_out[i], snow_out[i] = water, lies
-            sky_out[i] = _openness(point, n, cover)
+            sky_out[i] = _openness(point, n, cover, semantic[i]) * open_sky(point, n, *walls)
             sun_out[i] = _sun_share(point, n, light, shadow)
             if len(lamps_out) > 0:
                 _lamp_light(point, n, place[i], lamps, choice, spots, sums)
@@ -234,13 +247,16 @@ def patch(clouds, s, t):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _openness(point, n, cover):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Share of the sky that reaches a point past things beside and above it."""
+def _openness(point, n, cover, surface):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Share of the sky that reaches a point past things close beside and above it."""
     corner, texel, height = cover
+    if surface == _VEGETATION:
+        return _IN_LEAVES
     if n[2] > 0.5 and point[2] < 0.3:
         return 1.0 - lookup(point[0], point[1], corner, texel, height)
+    most = _ON_WALLS if surface == _BUILDING else 1.0
     # Flanks darken towards the ground they stand on.
-    return min(1.0, 0.62 + 0.38 * point[2] / 0.9) if point[2] < 0.9 else 1.0
+    return most * min(1.0, 0.62 + 0.38 * point[2] / 0.9) if point[2] < 0.9 else most
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -249,9 +265,11 @@ def _sun_share(point, n, light, shadow):  # type: ignore[no-untyped-def]  # noqa
     cosine = n[0] * light[0, 0] + n[1] * light[0, 1] + n[2] * light[0, 2]
     if cosine <= 0.0 or light[1, 0] + light[1, 1] + light[1, 2] <= 0.0:
         return 0.0
-    axes, corner, texel, height = shadow
-    bias = 0.05 + 1.2 * texel * np.sqrt(max(1.0 - cosine * cosine, 0.0)) / max(cosine, 0.25)
-    return sunlit(point[0], point[1], point[2], axes, corner, texel, height, bias)
+    axes, corner, texel, height, far_corner, far_texel, far_height = shadow
+    share = sunlit(point, n, cosine, axes, corner, texel, height)
+    if share < 0.0:
+        share = sunlit(point, n, cosine, axes, far_corner, far_texel, far_height)
+    return share if share >= 0.0 else 1.0
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -279,7 +297,8 @@ def _lamp_light(point, n, place, lamps, choice, spots, sums):  # type: ignore[no
         inverse = 1.0 / np.sqrt(max(square, 1e-6))
         cosine, spot = facing * inverse, ahead * inverse
         s = min((spot - cone[i, 1]) / (cone[i, 0] - cone[i, 1]), 1.0)
-        fade = 1.0 - square / (reach[i] * reach[i])
+        far = square / (reach[i] * reach[i])
+        fade = 1.0 - far * far  # Inverse square, windowed at the reach (Karis, 2013).
         power = cosine * s * s * (3.0 - 2.0 * s) * fade * fade / (square + core[i] * core[i])
         slot = spots[0][i]
         seen = lamplit(slot, lx, ly, lz, spots) if slot >= 0 else 1.0

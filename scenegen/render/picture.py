@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba as nb
 import numpy as np
 
-from scenegen.arrays import FloatArray, IntArray
+from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.render.atmosphere import add_precipitation
 from scenegen.render.camera import View
 from scenegen.render.camera_response import develop
 from scenegen.render.gbuffer import GBuffer, Samples, resolve
 from scenegen.render.light_buffers import LightBuffers, collect_light
 from scenegen.render.light_field import light_field
-from scenegen.render.lighting import irradiance
+from scenegen.render.lighting import Irradiance, LightField, irradiance
 from scenegen.render.rasterizer import rasterize
 from scenegen.render.shading import shade
 from scenegen.render.stage import Stage
@@ -32,12 +32,14 @@ class Picture:
         radiance: Linear RGB before the lens, shape (H, W, 3), float32.
         gbuffer: One sample per pixel, row by row.
         light: The light it is shaded with, None where that was not asked for.
+        clear: Linear RGB as if there were no air between, shape (H, W, 3), float32, None likewise.
     """
 
     rgb: IntArray
     radiance: FloatArray
     gbuffer: GBuffer
     light: LightBuffers | None = None
+    clear: FloatArray | None = None
 
 
 def look(
@@ -67,20 +69,19 @@ def look(
     inner = every.copy()
     inner[edges.pixel] = False
     arriving = irradiance(gbuffer, field, every if with_light else inner)
-    radiance = shade(gbuffer, field, arriving, inner)
-    each = np.ones(len(edges.pixel), np.bool_)
-    at_edges = irradiance(edges.gbuffer, field, each)
-    edges.blend(shade(edges.gbuffer, field, at_edges, each), radiance)
-    light = None
+    at_edges = irradiance(edges.gbuffer, field, np.ones(len(edges.pixel), np.bool_))
+    radiance = _shaded(gbuffer, edges, field, (arriving, at_edges), inner)
+    light, clear = None, None
     if with_light:
         light = collect_light(triangles, gbuffer, field, arriving, edges.fine)
-    radiance = radiance.reshape(camera.height_px, camera.width_px, 3)
+        airless = replace(field, illumination=replace(field.illumination, extinction=0.0))
+        clear = _shaded(gbuffer, edges, airless, (arriving, at_edges), inner)
     depth = gbuffer.depth.reshape(camera.height_px, camera.width_px)
     speed = float(np.abs(stage.agents.speed[EGO]))
     drops = 0.85 * field.illumination.air + 0.015 * on
     fallen = add_precipitation(radiance, depth, drops, stage.conditions, speed, rng)
     rgb = develop(fallen, stage.conditions, rng)
-    return Picture(rgb=rgb, radiance=radiance, gbuffer=gbuffer, light=light)
+    return Picture(rgb=rgb, radiance=radiance, gbuffer=gbuffer, light=light, clear=clear)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,6 +104,21 @@ class _Edges:
         """Put the mean of the samples in place of the pixels, shape (pixels, 3)."""
         radiance[self.pixel] = 0.0
         _add_up(light, self.pixel, self.share, radiance)
+
+
+def _shaded(
+    gbuffer: GBuffer,
+    edges: _Edges,
+    field: LightField,
+    arriving: tuple[Irradiance, Irradiance],
+    inner: BoolArray,
+) -> FloatArray:
+    """Shade the pixels that show one thing, and the samples of the others; shape (H, W, 3)."""
+    radiance = shade(gbuffer, field, arriving[0], inner)
+    each = np.ones(len(edges.pixel), np.bool_)
+    edges.blend(shade(edges.gbuffer, field, arriving[1], each), radiance)
+    camera = gbuffer.view.camera
+    return radiance.reshape(camera.height_px, camera.width_px, 3)
 
 
 def _resolve_edges(stage: Stage, triangles: Triangles, view: View) -> _Edges:

@@ -8,7 +8,7 @@ import numpy as np
 from scenegen.arrays import BoolArray, FloatArray
 from scenegen.render.gbuffer import GBuffer
 from scenegen.render.lighting import Irradiance, LightField, grain, surroundings
-from scenegen.render.sky import Illumination, sky_radiance
+from scenegen.render.sky import Illumination, sky_irradiance, sky_radiance
 from scenegen.render.surfaces import SurfaceClass
 
 _SKY, _SIDEWALK, _TERRAIN = (
@@ -41,7 +41,7 @@ def shade(
         (gbuffer.depth, gbuffer.semantic, gbuffer.normal, gbuffer.albedo, gbuffer.gloss),
         (gbuffer.emission, gbuffer.samples.place),
         (view.turn, view.eye, camera.focal_px, camera.width_px / 2, camera.height_px / 2),
-        (field.illumination.packed(), ambient(field.illumination), field.clouds),
+        (field.illumination.packed(), ambient(field.illumination, field.bounce), field.clouds),
         (arriving.sun, arriving.sky, arriving.water, arriving.snow),
         (arriving.lamps, arriving.headlights),
         (field.mirror, camera.width_px, camera.height_px),
@@ -50,11 +50,20 @@ def shade(
     return out
 
 
-def ambient(light: Illumination) -> FloatArray:
-    """Light of the sky and light thrown up by the ground, irradiances over pi, shape (2, 3)."""
-    albedo = 0.14 + 0.45 * light.snow
-    thrown_up = albedo * (light.sun * max(light.sun_direction[2], 0.0) + light.sky_light)
-    return np.stack([light.sky_light, thrown_up])
+def ambient(light: Illumination, bounce: FloatArray) -> FloatArray:
+    """Light of sky, ground and walls, and of the sky for every normal.
+
+    Args:
+        light: Sun and sky.
+        bounce: Radiance of the ground by lamps, shape (3,); walls have half of it.
+
+    Returns:
+        Irradiance over pi of the open sky on the ground, radiance of the ground, radiance of
+        walls, then the harmonics of Illumination; shape (12, 3).
+    """
+    walls = light.wall_light + 0.5 * bounce
+    rows = np.stack([light.sky_light, light.ground_light + bounce, walls])
+    return np.concatenate([rows, light.harmonics])
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
@@ -127,16 +136,14 @@ def _weathered(color, n, surface, wetness, lies, fine):  # type: ignore[no-untyp
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _diffuse(color, n, direct, soft, light, ambient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Sun and the two hemispheres, sky above and lit ground below."""
-    up = 0.5 + 0.5 * n[2]
+    """Sun, what is seen of the sky, walls in place of the rest of it, and lit ground below."""
     sun = max(direct, 0.0)
-    # Sky light is a little stronger on the side of the sun.
-    lean = 1.0 + 0.12 * (n[0] * light[0, 0] + n[1] * light[0, 1])
-    sky, ground = up * lean * soft, (1.0 - up) * soft
-    red = color[0] * (sun * light[1, 0] + sky * ambient[0, 0] + ground * ambient[1, 0])
-    green = color[1] * (sun * light[1, 1] + sky * ambient[0, 1] + ground * ambient[1, 1])
-    blue = color[2] * (sun * light[1, 2] + sky * ambient[0, 2] + ground * ambient[1, 2])
-    return red, green, blue
+    sr, sg, sb = sky_irradiance(n[0], n[1], n[2], ambient[3:])
+    wall, ground = (0.5 + 0.5 * n[2]) * (1.0 - soft), (0.5 - 0.5 * n[2]) * soft
+    red = sun * light[1, 0] + soft * sr + wall * ambient[2, 0] + ground * ambient[1, 0]
+    green = sun * light[1, 1] + soft * sg + wall * ambient[2, 1] + ground * ambient[1, 1]
+    blue = sun * light[1, 2] + soft * sb + wall * ambient[2, 2] + ground * ambient[1, 2]
+    return color[0] * red, color[1] * green, color[2] * blue
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)

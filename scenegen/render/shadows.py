@@ -8,7 +8,7 @@ import cv2
 import numba as nb
 import numpy as np
 
-from scenegen.arrays import FloatArray
+from scenegen.arrays import BoolArray, FloatArray
 from scenegen.render.screen import cross_edge
 from scenegen.render.surfaces import SurfaceClass
 from scenegen.render.triangles import Triangles
@@ -51,7 +51,12 @@ class ShadowMap:
 
 
 def shadow_map(
-    triangles: Triangles, direction: FloatArray, center: FloatArray, half: float, edge: int
+    triangles: Triangles,
+    direction: FloatArray,
+    center: FloatArray,
+    half: float,
+    edge: int,
+    casters: BoolArray | None = None,
 ) -> ShadowMap:
     """Follow parallel light down onto the triangles.
 
@@ -61,6 +66,7 @@ def shadow_map(
         center: Middle of the lit region, relative to the triangles' origin [m], shape (3,).
         half: Half the edge of the region [m].
         edge: Texels along the edge.
+        casters: Which things throw shadows, shape (K,); by default all but the ground and hills.
     """
     helper = np.array([0.0, 1.0, 0.0]) if abs(direction[2]) > 0.9 else np.array([0.0, 0.0, 1.0])
     across = np.cross(helper, direction)
@@ -72,7 +78,9 @@ def shadow_map(
     ball = triangles.sphere
     place = ball[:, :3] @ axes[:2].T - corner - half
     near = (np.abs(place) < half + ball[:, 3:]).all(-1)
-    rows = np.flatnonzero(near & CASTERS[triangles.surface] & (ball[:, 3] < FARTHEST))
+    if casters is None:
+        casters = CASTERS[triangles.surface] & (ball[:, 3] < FARTHEST)
+    rows = np.flatnonzero(near & casters)
     height = np.full((edge, edge), -np.inf, np.float32)
     _cast_down(
         triangles.vertices,
@@ -161,15 +169,31 @@ def _fill_flat(points, a, b, c, height):  # type: ignore[no-untyped-def]  # noqa
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def sunlit(x, y, z, axes, corner, texel, height, bias):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Share of the light that reaches a point, 0-1, from the four texels around it."""
+def sunlit(point, n, cosine, axes, corner, texel, height):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Share of the light that reaches a surface, 0-1, from the four texels around it.
+
+    Args:
+        point: Place on the surface [m].
+        n: Its unit normal.
+        cosine: Cosine of the angle between the normal and the light, above 0.
+        axes: ShadowMap.axes.
+        corner: ShadowMap.corner.
+        texel: ShadowMap.texel.
+        height: ShadowMap.height.
+
+    Returns:
+        The share, -1 off the map.
+    """
+    # A texel's width off a slanting surface, so that it does not shade itself (Holbert, 2011).
+    off = 1.1 * texel * np.sqrt(max(1.0 - cosine * cosine, 0.0))
+    x, y, z = point[0] + off * n[0], point[1] + off * n[1], point[2] + off * n[2]
     s = (axes[0, 0] * x + axes[0, 1] * y + axes[0, 2] * z - corner[0]) / texel - 0.5
     t = (axes[1, 0] * x + axes[1, 1] * y + axes[1, 2] * z - corner[1]) / texel - 0.5
-    h = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z + bias
+    h = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z + 0.03 + 0.1 * texel
     s0, t0 = int(np.floor(s)), int(np.floor(t))
     edge = height.shape[0]
     if s0 < 0 or t0 < 0 or s0 >= edge - 1 or t0 >= edge - 1:
-        return 1.0
+        return -1.0
     fs, ft = s - s0, t - t0
     low = (1 - fs) * (height[t0, s0] <= h) + fs * (height[t0, s0 + 1] <= h)
     high = (1 - fs) * (height[t0 + 1, s0] <= h) + fs * (height[t0 + 1, s0 + 1] <= h)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numba as nb
 import numpy as np
@@ -19,6 +20,12 @@ _LIT_AIR = {
     Light.NIGHT: np.array([0.008, 0.0068, 0.005]),
 }
 """Radiance that artificial light gives to thick air."""
+_UP, _AROUND, _DENSITIES = 20, 40, 8
+"""Quadrature of the sky: Gauss nodes in the sine of the elevation, steps around, clouds."""
+_GRASS, _SNOW = 0.14, 0.59
+"""Albedo of the ground at large, bare and under snow (Oke, 1987, table 1.1)."""
+_WALL = 0.2
+"""Albedo of walls at large, panes included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,6 +46,8 @@ class Illumination:
         air: Radiance of the air itself over a long way, shape (3,).
         wetness: Water on the ground, 0-1.
         snow: Share of upward surfaces under snow, 0-1.
+        harmonics: Irradiance over pi from the open sky for every normal, clouds at their mean:
+            coefficients for `sky_irradiance`, shape (9, 3).
     """
 
     sun_direction: FloatArray
@@ -52,12 +61,25 @@ class Illumination:
     air: FloatArray
     wetness: float
     snow: float
+    harmonics: FloatArray
 
     @property
     def sky_light(self) -> FloatArray:
-        """Irradiance over pi on the ground from the sky without the sun, shape (3,)."""
-        clear = 0.55 * self.zenith + 0.45 * self.horizon
-        return (1 - self.cloud_cover) * clear + self.cloud_cover * self.cloud
+        """Irradiance over pi on the ground from the open sky without the sun, shape (3,)."""
+        return np.array(sky_irradiance(0.0, 0.0, 1.0, self.harmonics))
+
+    @property
+    def ground_light(self) -> FloatArray:
+        """Radiance of open ground, by the sun and the sky, shape (3,)."""
+        albedo = _GRASS + (_SNOW - _GRASS) * self.snow
+        sun = self.sun * max(float(self.sun_direction[2]), 0.0)
+        return albedo * (sun + self.sky_light)
+
+    @property
+    def wall_light(self) -> FloatArray:
+        """Radiance of walls at large, shape (3,): not half of the sky, and little of the sun."""
+        flat = float(np.hypot(*self.sun_direction[:2]))
+        return np.asarray(_WALL * (0.3 * self.sky_light + 0.12 * flat * self.sun))
 
     def packed(self) -> FloatArray:
         """Give the parts that compiled code reads, shape (8, 3)."""
@@ -75,8 +97,9 @@ class Illumination:
         )
 
 
+@lru_cache(maxsize=64)
 def illuminate(conditions: Conditions) -> Illumination:
-    """Derive the light from the conditions.
+    """Derive the light from the conditions; remembered, so its arrays are not to be changed.
 
     Fog follows Koschmieder (1924): contrast falls to 5 % over the visibility V, so the
     extinction is ln 20 / V.
@@ -104,7 +127,7 @@ def illuminate(conditions: Conditions) -> Illumination:
         dim = {Weather.RAIN: 0.62, Weather.FOG: 0.85, Weather.SNOW: 0.8}[conditions.weather]
         cloud, zenith, horizon = dim * cloud, dim * zenith, dim * horizon
     snow = float(np.clip(0.45 + conditions.snow_mm_per_h / 4, 0, 0.92))
-    return Illumination(
+    light = Illumination(
         sun_direction=direction,
         sun=sun,
         zenith=zenith,
@@ -116,7 +139,9 @@ def illuminate(conditions: Conditions) -> Illumination:
         air=(1 - thick) * horizon + thick * 0.92 * cloud + _LIT_AIR[conditions.light],
         wetness=conditions.wetness,
         snow=snow if conditions.weather is Weather.SNOW else 0.0,
+        harmonics=np.zeros((9, 3)),
     )
+    return replace(light, harmonics=sky_harmonics(light.packed()))
 
 
 _Light = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
@@ -126,7 +151,8 @@ def _day(elevation: float) -> _Light:
     high = float(np.clip(np.sin(elevation) / np.sin(np.radians(50.0)), 0.0, 1.0))
     warm = np.array([1.0, 0.80 + 0.15 * high, 0.60 + 0.28 * high])
     sun = warm * (0.45 + 0.55 * high)
-    zenith = np.array([0.075, 0.172, 0.41]) * (0.6 + 0.4 * high)
+    # No sky is bluer than Rayleigh's, whose hue lies at (0.29, 0.46, 1).
+    zenith = np.array([0.115, 0.185, 0.39]) * (0.6 + 0.4 * high)
     horizon = np.array([0.43, 0.53, 0.66]) * (0.65 + 0.35 * high)
     return sun, zenith, horizon, 0.5 * warm, np.array([0.62, 0.64, 0.67]) * (0.55 + 0.45 * high)
 
@@ -164,14 +190,61 @@ def cloud_map(seed: int) -> FloatArray:
     return (rank / rank.size).reshape(EDGE, EDGE).astype(np.float32)
 
 
+def sky_harmonics(light: FloatArray) -> FloatArray:
+    """Project the sky on the nine real harmonics up to degree two, as irradiance over pi.
+
+    Of each degree a clamped cosine leaves, over pi, the shares 1, 2/3 and 1/4; of those beyond
+    too little to matter (Ramamoorthi and Hanrahan, 2001, eq. 8 and 9).
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(_UP)
+    azimuth = (np.arange(_AROUND) + 0.5) / _AROUND * 2 * np.pi
+    density = (np.arange(_DENSITIES) + 0.5) / _DENSITIES
+    out = np.zeros((9, 3))
+    _project((nodes + 1) / 2, weights / 2 * 2 * np.pi / _AROUND, azimuth, density, light, out)
+    return out * np.repeat([1.0, 2 / 3, 1 / 4], (1, 3, 5))[:, None]
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _project(up, solid, azimuth, density, light, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for j in range(len(up)):
+        flat = np.sqrt(1.0 - up[j] * up[j])
+        for k in range(len(azimuth)):
+            x, y = flat * np.cos(azimuth[k]), flat * np.sin(azimuth[k])
+            basis = _basis(x, y, up[j])
+            for cloud in density:
+                weight = solid[j] / len(density)
+                color = _radiance(x, y, up[j], cloud, 0.0, light)
+                for i in range(9):
+                    for channel in range(3):
+                        out[i, channel] += weight * basis[i] * color[channel]
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _basis(x, y, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Real spherical harmonics up to degree two."""
+    return (
+        *(0.28209479, 0.48860251 * y, 0.48860251 * z, 0.48860251 * x, 1.09254843 * x * y),
+        *(1.09254843 * y * z, 0.31539157 * (3.0 * z * z - 1.0), 1.09254843 * x * z),
+        0.54627422 * (x * x - y * y),
+    )
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def sky_irradiance(x, y, z, harmonics):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Irradiance over pi from the open sky on a surface with a unit normal, linear RGB."""
+    red, green, blue = 0.0, 0.0, 0.0
+    basis = _basis(x, y, z)
+    for i in range(9):
+        red += basis[i] * harmonics[i, 0]
+        green += basis[i] * harmonics[i, 1]
+        blue += basis[i] * harmonics[i, 2]
+    return max(red, 0.0), max(green, 0.0), max(blue, 0.0)
+
+
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def sky_radiance(dx, dy, dz, light, clouds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Radiance of the sky in a unit direction, linear RGB; `light` is Illumination.packed()."""
     up = max(dz, 0.0)
-    mix = (1.0 - up) ** 3.2
-    toward = max(dx * light[0, 0] + dy * light[0, 1] + dz * light[0, 2], 0.0)
-    halo = toward**24 * 0.7 + toward**4 * 0.16
-    disc = 1.0 if toward > 0.99985 else 0.0
     # Clouds lie on a plane at unit height; the offset keeps them finite at the horizon.
     scale = 34.0 / (up + 0.10)
     s, t = dx * scale + 512.0, dy * scale + 512.0
@@ -180,7 +253,16 @@ def sky_radiance(dx, dy, dz, light, clouds):  # type: ignore[no-untyped-def]  # 
     a = clouds[t0 & _MASK, s0 & _MASK] * (1 - fs) + clouds[t0 & _MASK, (s0 + 1) & _MASK] * fs
     b = clouds[(t0 + 1) & _MASK, s0 & _MASK] * (1 - fs)
     b += clouds[(t0 + 1) & _MASK, (s0 + 1) & _MASK] * fs
-    density = a * (1 - ft) + b * ft
+    return _radiance(dx, dy, up, a * (1 - ft) + b * ft, 1.0, light)
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _radiance(dx, dy, up, density, with_disc, light):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Radiance of the sky where the clouds have a density; `with_disc` 0 leaves the sun out."""
+    mix = (1.0 - up) * (1.0 - up)
+    toward = max(dx * light[0, 0] + dy * light[0, 1] + up * light[0, 2], 0.0)
+    halo = toward**24 * 0.7 + toward**4 * 0.16
+    disc = with_disc if toward > 0.99985 else 0.0
     cover = light[6, 0]
     opacity = min(max((density - (1.0 - cover)) * 3.0 + (cover - 0.5) * 0.4, 0.0), 1.0)
     opacity *= min(1.0, 0.35 + 5.0 * up)

@@ -221,6 +221,10 @@ MATERIALS: dict[str, Material] = {
     "sign_blue": Material(albedo=(0.02, 0.07, 0.30), reflectivity=2.0, texture="wear", tile=3),
     "sign_green": Material(albedo=(0.01, 0.15, 0.08), reflectivity=2.0, texture="wear", tile=3),
     "sign_yellow": Material(albedo=(0.58, 0.38, 0.02), reflectivity=2.0, texture="wear", tile=3),
+    "beacon": Material(
+        albedo=(0.05, 0.12, 0.42), gloss=0.06, lamp=Lamp.ALWAYS, emission=(0.35, 1.3, 8.0)
+    ),
+    "beacon_off": Material(albedo=(0.03, 0.06, 0.25), gloss=0.08, roughness=0.15),
 }
 """Every material by name; a mesh refers to it by its place in this table."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from scenegen.arrays import Array, FloatArray, check_shape
-from scenegen.render import CLASS_NAMES, PinholeCamera, View, look
+from scenegen.appearance.camera_develop import CameraAppearance
+from scenegen.arrays import Array, FloatArray, IntArray, check_shape
+from scenegen.render import CLASS_NAMES, Picture, PinholeCamera, View, look
 from scenegen.render.atmosphere import add_precipitation
 from scenegen.render.camera_response import develop
 from scenegen.render.lens import BrownConradyLens, Lens
@@ -56,12 +58,14 @@ class Camera(Sensor):
         ego_from_sensor: Pose in the ego frame, shape (4, 4).
         optics: Size of the picture and field of view of a pinhole, or a lens.
         shutter: When the rows are exposed.
+        appearance: The learned part of the renderer; None for the shaded base.
     """
 
     name: str = "front"
     ego_from_sensor: FloatArray = field(default_factory=lambda: camera_pose(0.5, 0.0, 1.5))
     optics: PinholeCamera | Lens = field(default_factory=PinholeCamera)
     shutter: Shutter = field(default_factory=Shutter)
+    appearance: CameraAppearance | None = None
 
     def __post_init__(self) -> None:
         """Check the pose."""
@@ -161,12 +165,14 @@ class Camera(Sensor):
         stage, triangles = view.stage, view.triangles
         pose = stage.map_from_ego @ self.ego_from_sensor
         sight = View.of(self.optics, pose, triangles.origin)
-        picture = look(stage, triangles, sight, view.rng(f"camera/{self.name}"))
+        learned = self.appearance is not None
+        rng = view.rng(f"camera/{self.name}")
+        picture = look(stage, triangles, sight, rng, with_light=learned)
         size = (self.optics.height_px, self.optics.width_px)
         base, buffer = f"camera/{self.name}", picture.gbuffer
         instance = buffer.instance.reshape(size)
         return {
-            f"{base}/rgb": picture.rgb,
+            f"{base}/rgb": self._repainted(picture, view) if learned else picture.rgb,
             f"{base}/semantic": buffer.semantic.reshape(size),
             f"{base}/instance": instance,
             f"{base}/depth": buffer.depth.reshape(size),
@@ -187,12 +193,8 @@ class Camera(Sensor):
         depth = taken.range
         if not lens.is_wide:
             depth = (taken.range * lens.rays()[..., 2]).astype(np.float32)
-        conditions, base = view.stage.conditions, f"camera/{self.name}"
-        rng = view.rng(base)
-        drops = 0.85 * illuminate(conditions).air + 0.015 * lamps_on(conditions)
-        speed = float(np.abs(view.stage.agents.speed[EGO]))
-        fallen = add_precipitation(taken.radiance, depth, drops, conditions, speed, rng)
-        rgb = develop(fallen, conditions, rng)
+        base = f"camera/{self.name}"
+        rgb = self._exposed(taken.radiance, depth, view)
         rgb[~np.isfinite(lens.rays()[..., 0])] = 0
         arrays: dict[str, Array] = {
             f"{base}/rgb": rgb,
@@ -212,7 +214,27 @@ class Camera(Sensor):
     def _still(self, view: WorldView, lens: Lens) -> Still:
         pose = view.stage.map_from_ego @ self.ego_from_sensor
         rng = view.rng(f"camera/{self.name}/still")
-        return still(view.stage, view.triangles, lens, pose, rng)
+        repaint = None if self.appearance is None else partial(self._painted, view=view)
+        return still(view.stage, view.triangles, lens, pose, rng, repaint)
+
+    def _painted(self, picture: Picture, view: WorldView) -> FloatArray:
+        """Radiance with the learned appearance; its style is that of the scenario."""
+        if self.appearance is None:
+            return picture.radiance
+        return self.appearance.develop(picture, view.stage, view.seed)
+
+    def _repainted(self, picture: Picture, view: WorldView) -> IntArray:
+        """Picture of a pinhole with the learned appearance: same rain and noise as without."""
+        depth = picture.gbuffer.depth.reshape(picture.radiance.shape[:2])
+        return self._exposed(self._painted(picture, view), depth, view)
+
+    def _exposed(self, radiance: FloatArray, depth: FloatArray, view: WorldView) -> IntArray:
+        """Let rain fall before the camera, and take the picture; shape (H, W, 3), uint8."""
+        conditions, rng = view.stage.conditions, view.rng(f"camera/{self.name}")
+        drops = 0.85 * illuminate(conditions).air + 0.015 * lamps_on(conditions)
+        speed = float(np.abs(view.stage.agents.speed[EGO]))
+        fallen = add_precipitation(radiance, depth, drops, conditions, speed, rng)
+        return develop(fallen, conditions, rng)
 
 
 def _depth_name(optics: PinholeCamera | Lens) -> str:

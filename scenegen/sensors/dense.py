@@ -9,8 +9,10 @@ import numpy as np
 
 from scenegen.arrays import Array, FloatArray, check_shape
 from scenegen.render import PinholeCamera, Stage, Triangles, View, assemble
-from scenegen.render.flow import optical_flow
+from scenegen.render.flow import Flow, optical_flow
 from scenegen.render.gbuffer import GBuffer, Samples, resolve
+from scenegen.render.lens import Lens
+from scenegen.render.lens_labels import LensLabels, lens_flow, lens_labels
 from scenegen.render.rasterizer import rasterize
 from scenegen.scene import ArraySpec
 from scenegen.sensors.camera import camera_pose
@@ -22,23 +24,25 @@ PANOPTIC = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DenseLabels(Sensor):
-    """Normals, panoptic numbers and optical flow of a camera of the same name and pose.
+    """Normals, panoptic numbers and optical flow of a camera of the same name, pose and optics.
 
-    Flow is exact for rigid motion: it follows from depth and from the poses of camera and
-    agents at both instants. The first instant has no flow back and the last none forward: there
-    flow and mask are zero.
+    The labels are those of the very pixels of `Camera`, through a pinhole or any lens, at the
+    instant of the frame: a rolling shutter is not followed. Off the image circle of a fisheye
+    all is zero. Flow is exact for rigid motion: it follows from depth and from the poses of
+    camera and agents at both instants. The first instant has no flow back and the last none
+    forward: there flow and mask are zero.
 
     Attributes:
         name: Name of the camera.
         ego_from_sensor: Its pose in the ego frame, shape (4, 4).
-        optics: Its size and field of view.
+        optics: Its size and field of view, or its lens.
     """
 
     LOOKS_AROUND: ClassVar[bool] = True
 
     name: str = "front"
     ego_from_sensor: FloatArray = field(default_factory=lambda: camera_pose(0.5, 0.0, 1.5))
-    optics: PinholeCamera = field(default_factory=PinholeCamera)
+    optics: PinholeCamera | Lens = field(default_factory=PinholeCamera)
 
     def __post_init__(self) -> None:
         """Check the pose."""
@@ -95,7 +99,9 @@ class DenseLabels(Sensor):
         """Label every pixel."""
         base, size = f"camera/{self.name}", (self.optics.height_px, self.optics.width_px)
         here = self._see(view.stage, view.triangles)
-        normal = here.normal.reshape(*size, 3) @ here.view.turn.T
+        normal = here.normal
+        if isinstance(here, GBuffer):
+            normal = (normal @ here.view.turn.T).reshape(*size, 3)
         number = PANOPTIC * here.semantic.astype(np.uint32) + here.instance
         arrays: dict[str, Array] = {
             f"{base}/normal": np.rint(127 * normal).astype(np.int8),
@@ -104,14 +110,26 @@ class DenseLabels(Sensor):
         for name, other in (("flow", view.after), ("flow_back", view.before)):
             motion, seen = np.zeros((*size, 2), np.float32), np.zeros(size, np.bool_)
             if other is not None:
-                flow = optical_flow(here, view.stage, self._see(other, assemble(other)), other)
+                flow = _flow(here, view.stage, self._see(other, assemble(other)), other)
                 motion, seen = flow.motion, flow.seen
             arrays[f"{base}/{name}"] = np.clip(motion, -60_000, 60_000).astype(np.float16)
             arrays[f"{base}/{name}_mask"] = seen.astype(np.uint8)
         return arrays
 
-    def _see(self, stage: Stage, triangles: Triangles) -> GBuffer:
-        sight = View.of(self.optics, stage.map_from_ego @ self.ego_from_sensor, triangles.origin)
-        seen = rasterize(triangles, sight)
-        samples = Samples.centers(seen)
+    def _see(self, stage: Stage, triangles: Triangles) -> GBuffer | LensLabels:
+        pose = stage.map_from_ego @ self.ego_from_sensor
+        if isinstance(self.optics, Lens):
+            return lens_labels(stage, triangles, self.optics, pose)
+        sight = View.of(self.optics, pose, triangles.origin)
+        samples = Samples.centers(rasterize(triangles, sight))
         return resolve(triangles, sight, samples, stage.textures, lamps_on=0.0)
+
+
+def _flow(
+    here: GBuffer | LensLabels, stage: Stage, there: GBuffer | LensLabels, other: Stage
+) -> Flow:
+    if isinstance(here, LensLabels) and isinstance(there, LensLabels):
+        return lens_flow(here, stage, there, other)
+    if isinstance(here, GBuffer) and isinstance(there, GBuffer):
+        return optical_flow(here, stage, there, other)
+    raise TypeError("optical flow: expected two pictures through the same optics")

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from scenegen.arrays import Array, BoolArray
+from scenegen.arrays import Array, BoolArray, IntArray
 from scenegen.render import AgentMotion, World, assemble, build_world
+from scenegen.render.meshes.beacons import FLASHES_PER_SECOND, PHASES
 from scenegen.scene import ArraySpec, Frame, Scenario
 from scenegen.seeding import digest
 from scenegen.sensors.fault_effects import sense_with_faults
@@ -182,18 +183,27 @@ class Rig:
 
 
 def agent_motions(scenario: Scenario) -> list[AgentMotion]:
-    """How the agents move at each instant: ways come, brake lights, who is parked."""
+    """How the agents move at each instant: ways come, brake lights, blue lights, who is parked."""
     agents = scenario.agents
     steps = np.diff(agents.position.astype(np.float64), axis=0)
     both = agents.valid[1:] & agents.valid[:-1]
     way = np.where(both, np.hypot(steps[..., 0], steps[..., 1]), 0.0)
     travelled = np.concatenate([np.zeros((1, agents.count)), np.cumsum(way, 0)])
     braking = scenario.acceleration() < BRAKE_LIGHT
-    parked = _parked(scenario)
+    parked, beacons = _parked(scenario), _beacons(scenario)
     return [
-        AgentMotion(travelled=travelled[k], braking=braking[k], parked=parked)
+        AgentMotion(travelled=travelled[k], braking=braking[k], parked=parked, beacons=beacons[k])
         for k in range(scenario.steps)
     ]
+
+
+def _beacons(scenario: Scenario) -> IntArray:
+    """Which half of its blue light shines on each agent, 0 for none, shape (T, N)."""
+    out = np.zeros((scenario.steps, scenario.agents.count), np.int64)
+    phase = np.floor(scenario.times * FLASHES_PER_SECOND + 1e-6).astype(np.int64)
+    for agent in scenario.sirens:
+        out[:, agent] = 1 + phase % PHASES
+    return out
 
 
 def _parked(scenario: Scenario) -> BoolArray:

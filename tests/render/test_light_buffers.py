@@ -120,7 +120,8 @@ def test_matt_surfaces_are_albedo_times_the_light(conditions: Conditions) -> Non
     road = (buffer.semantic == SurfaceClass.ROAD) & (buffer.gloss < 0.004)
     road &= buffer.normal[:, 2] > 0.9999
     sun = field.illumination.sun_direction[2] * light.sun_visibility.reshape(-1, 1)
-    sky = light.sky_visibility.reshape(-1, 1) * ambient(field.illumination)[0]
+    share, around = light.sky_visibility.reshape(-1, 1), ambient(field.illumination, field.bounce)
+    sky = share * around[0] + (1 - share) * around[2]
     lamps = (light.lamps + light.headlights).reshape(-1, 3)
 
     expected = buffer.albedo * (sun * field.illumination.sun + sky + lamps)

@@ -10,6 +10,8 @@ import pytest
 import shapely
 
 from scenegen.maps import MAP_SOURCES
+from scenegen.pipeline import Generator, Request
+from scenegen.query import parse
 from scenegen.render import AgentMotion, SurfaceClass, Triangles, World, assemble, build_world
 from scenegen.render.surfaces import MATERIAL_INDEX
 from scenegen.render.world.agents import library
@@ -203,3 +205,13 @@ def test_a_recorded_map_is_dressed_by_its_speed_limit(limit: float, expected: Ro
     recorded = replace(straight_road(lanes=3), kind=RoadKind.RECORDED, lanes=lanes)
 
     assert dressing(recorded) is expected
+
+
+def test_a_road_whose_lanes_all_but_touch_becomes_a_world() -> None:
+    """Rounding makes the borders of this one cross; it is mended, not refused."""
+    request = Request(query=parse("urban and cut_in(c)"), seed=5)
+    roadmap = Generator(request).scenario(0).scenario.roadmap
+
+    grown_here = build_world(roadmap, DAY, 5)
+
+    assert grown_here.roadmap is roadmap

@@ -352,9 +352,28 @@ def build_meshes(scene: Any, materials: Any) -> None:
     """One object per instance number, 0 for the scenery, with our own normals."""
     owner = scene["owner"]
     number = scene["number"][owner]
+    kept = distinct(scene)
+    scene = {**scene, "faces": oriented(scene)}
     for value in np.unique(number):
-        faces = np.flatnonzero(number == value)
+        faces = kept[number[kept] == value]
         build_mesh(scene, faces, int(value), materials)
+
+
+def distinct(scene: Any) -> Any:
+    """Faces without those that lie on an earlier one corner for corner: they would shade it."""
+    corners = np.rint(scene["vertices"][scene["faces"]].astype(np.float64) * 1000.0)
+    order = np.lexsort(np.moveaxis(corners, 2, 0), axis=-1)
+    ordered = np.take_along_axis(corners, order[..., None], 1).reshape(len(corners), 9)
+    _, first = np.unique(ordered, axis=0, return_index=True)
+    return np.sort(first)
+
+
+def oriented(scene: Any) -> Any:
+    """Faces that run counter-clockwise around their own normals, as leaves do not always."""
+    faces = scene["faces"]
+    a, b, c = (scene["vertices"][faces[:, k]] for k in range(3))
+    lean = (np.cross(b - a, c - a) * scene["normals"][faces].sum(1)).sum(-1)
+    return np.where(lean[:, None] < 0, faces[:, ::-1], faces)
 
 
 def build_mesh(scene: Any, chosen: Any, value: Any, materials: Any) -> None:

@@ -125,8 +125,9 @@ def _add_gable(parts: Parts, size: tuple[float, float, float], cover: str, detai
     uv = np.array([(0, 0), (width, 0), (0, 0), (width, 0), (0, slope), (width, slope)], np.float64)
     parts.add(points, np.array([(0, 1, 5, 4), (2, 3, 4, 5)]), cover, uv=uv)
     if detail:
-        # The underside of the eaves.
-        parts.add(points, np.array([(4, 5, 1, 0), (5, 4, 3, 2)]), "timber")
+        # The underside of the eaves; two sheets in one place would shade each other.
+        under = points - [0.0, 0.0, 0.05]
+        parts.add(under, np.array([(4, 5, 1, 0), (5, 4, 3, 2)]), "timber")
         for x in (0.22 * width, 0.8 * width):
             add_box(parts, (x, depth / 2 + 0.9, ridge + 0.1), (0.7, 0.5, 1.6), "wall")
     for x in (0.0, width):

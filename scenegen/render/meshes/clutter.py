@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from scenegen.render.mesh import Model, Parts
+from scenegen.render.meshes.plants import add_shrub
 from scenegen.render.solids import add_box, add_ellipsoid, add_limb, add_tube
 from scenegen.render.surfaces import SurfaceClass
 
@@ -96,15 +97,16 @@ def _post_box() -> Model:
 
 def _planter() -> Model:
     """Give a concrete planter with a shrub."""
-    parts = Parts()
-    add_box(parts, (0, 0, 0.25), (1.0, 1.0, 0.5), "concrete")
-    add_box(parts, (0, 0, 0.49), (0.88, 0.88, 0.06), "soil")
     rng = np.random.default_rng(3)
-    for _ in range(90):
-        spot = rng.uniform([-0.4, -0.4, 0.5], [0.4, 0.4, 0.95], 3)
-        corners = spot + rng.normal(0, 0.11, (3, 3))
-        parts.add(corners, np.array([(0, 1, 2)]), str(rng.choice(["leaf", "leaf_dark"])))
-    return _single(parts)
+    lobes = rng.uniform([-0.2, -0.2, 0.62, 0.24], [0.2, 0.2, 0.72, 0.32], (4, 4))
+    levels = []
+    for cards in (160, 48):
+        parts = Parts()
+        add_box(parts, (0, 0, 0.25), (1.0, 1.0, 0.5), "concrete")
+        add_box(parts, (0, 0, 0.49), (0.88, 0.88, 0.06), "soil")
+        add_shrub(parts, rng, lobes, cards, 0.5)
+        levels.append(parts.mesh())
+    return Model(levels=tuple(levels), switch=(18.0,), reach=90.0)
 
 
 def _shelter() -> Model:

@@ -192,11 +192,26 @@ def bush(rng: np.random.Generator) -> Model:
     levels = []
     for cards in (200, 56, 16):
         parts = Parts()
-        _add_cores(parts, rng, lobes, 0.0, 5)
-        for x, y, z, radius in lobes:
-            _add_cards(parts, rng, np.array([x, y, z]), radius, cards // 4)
+        add_shrub(parts, rng, lobes, cards)
         levels.append(parts.mesh())
     return Model(levels=tuple(levels), switch=(14.0, 35.0), reach=140.0)
+
+
+def add_shrub(
+    parts: Parts, rng: np.random.Generator, lobes: FloatArray, cards: int, lowest: float = 0.0
+) -> None:
+    """Add a shrub that consists of balls full of leaves.
+
+    Args:
+        parts: Where it is added.
+        rng: Random numbers for the leaves.
+        lobes: Centre and radius of each ball [m], shape (L, 4).
+        cards: Leaves in all.
+        lowest: Nothing of it is lower [m].
+    """
+    _add_cores(parts, rng, lobes, lowest, 5)
+    for x, y, z, radius in lobes:
+        _add_cards(parts, rng, np.array([x, y, z]), radius, cards // len(lobes), lowest)
 
 
 def hedge(rng: np.random.Generator, length: float = 4.0, height: float = 1.1) -> Model:

@@ -7,9 +7,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from scenegen.arrays import BoolArray, FloatArray
+from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.render.mesh import Model
 from scenegen.render.meshes import cars, furniture, heavy, others, people, plants
+from scenegen.render.meshes.beacons import PHASES, with_beacons
 from scenegen.render.meshes.clutter import CLUTTER
 from scenegen.render.stage import Lights, Placement
 from scenegen.render.surfaces import CLASS_OF_KIND
@@ -27,6 +28,8 @@ PAINTS = (
     ((0.42, 0.33, 0.22), 0.04),
 )
 """Car paints, linear RGB, and their shares (Axalta Global Colour Popularity Report, rounded)."""
+EMERGENCY_PAINT = (0.62, 0.63, 0.64)
+"""Paint of vehicles with blue light, linear RGB."""
 BUS_PAINTS = ((0.55, 0.06, 0.03), (0.62, 0.42, 0.03), (0.10, 0.26, 0.48), (0.6, 0.6, 0.58))
 CLOTHES = (
     (0.45, 0.07, 0.06),
@@ -53,17 +56,22 @@ class AgentMotion:
             phase of a walk.
         braking: Whether the brake lights of each agent are on, shape (N,).
         parked: Whether each agent stands throughout, its lights off, shape (N,).
+        beacons: 0 without blue light, else 1 or 2: the left or the right half of the bar on the
+            roof of a car, truck or bus shines, shape (N,).
     """
 
     travelled: FloatArray
     braking: BoolArray
     parked: BoolArray
+    beacons: IntArray
 
     @classmethod
     def still(cls, count: int) -> AgentMotion:
         """Give N agents that have come no way, do not brake and have their lights on."""
         off = np.zeros(count, np.bool_)
-        return cls(travelled=np.zeros(count), braking=off, parked=off)
+        return cls(
+            travelled=np.zeros(count), braking=off, parked=off, beacons=np.zeros(count, np.int64)
+        )
 
 
 @lru_cache(maxsize=1)
@@ -71,6 +79,11 @@ def library() -> dict[str, Model]:
     """Every model that does not depend on a road map."""
     out = {name: cars.car(name) for name in cars.CAR_SHAPES}
     out |= {"truck": heavy.truck(), "semi": heavy.semi(), "bus": heavy.bus()}
+    out |= {
+        f"{name}/beacon/{phase}": with_beacons(model, phase)
+        for name, model in list(out.items())
+        for phase in range(PHASES)
+    }
     out |= {"cyclist": people.cyclist(), "motorcycle": people.motorcycle()}
     out |= {f"walker/{k}": people.pedestrian(k) for k in range(people.WALK_PHASES)}
     out |= {f"animal/{k}": others.animal(k) for k in range(people.WALK_PHASES)}
@@ -127,17 +140,20 @@ def place_agents(
         way = None if still else float(motion.travelled[i])
         has_lamps = kind.is_motor_vehicle and not motion.parked[i]
         has_tail = has_lamps or kind is AgentKind.CYCLIST
+        model, tint, beacon = looks.posed(way, tall), looks.tint, int(motion.beacons[i])
+        if beacon and f"{model}/beacon/{beacon - 1}" in library():
+            model, tint = f"{model}/beacon/{beacon - 1}", EMERGENCY_PAINT
         tail = 1.0 if motion.braking[i] and has_lamps else 0.35 * lamps
         out.append(
             Placement(
-                model=looks.posed(way, tall),
+                model=model,
                 surface=CLASS_OF_KIND[kind],
                 x=float(agents.position[i, 0]),
                 y=float(agents.position[i, 1]),
                 yaw=float(agents.yaw[i]),
                 scale=(long / looks.size[0], wide / looks.size[1], tall / looks.size[2]),
                 number=int(i) + 1,
-                tint=looks.tint,
+                tint=tint,
                 head=lamps if has_lamps else 0.0,
                 tail=tail if has_tail else 0.0,
             )

@@ -94,11 +94,14 @@ def build_ground(
     # Close the slits between lanes of a junction, and cut its corners a little.
     road = driven.buffer(1.2, join_style="mitre").buffer(-1.2, join_style="mitre")
     walks = _union(lane for lane in lanes if lane.kind is LaneKind.SIDEWALK)
+    road = _mended(road)
     if is_town(kind):
         walks = walks.union(road.buffer(WALK_WIDTH, join_style="mitre"))
     else:
         road = road.union(_verge(road, kind))
-    walks = walks.difference(road)
+    # Where lanes all but touch, rounding makes borders cross.
+    road = _mended(road)
+    walks = _mended(walks).difference(road)
     models: dict[str, tuple[Model, SurfaceClass]] = {}
     _add_tiles(models, "road", road, 0.0, "asphalt", SurfaceClass.ROAD)
     _add_tiles(models, "walk", walks, WALK_HEIGHT, "paving", SurfaceClass.SIDEWALK)
@@ -109,11 +112,16 @@ def build_ground(
     if is_town(kind):
         _add_kerbs(models, road, walks)
     else:
-        strip = road.buffer(STRIP_WIDTH, join_style="mitre").difference(road)
+        strip = _mended(road.buffer(STRIP_WIDTH, join_style="mitre")).difference(road)
         _add_tiles(models, "strip", strip, STRIP_DEPTH, "gravel", SurfaceClass.TERRAIN)
     models["land"] = (Model(levels=(_land(),), reach=1e9), SurfaceClass.TERRAIN)
     models["hills"] = (Model(levels=(_hills(hills_rng),), reach=1e9), SurfaceClass.VEGETATION)
     return Ground(road=road, paved=road.union(walks), models=models, tone=upkeep.tone)
+
+
+def _mended(area: shapely.Geometry) -> shapely.Geometry:
+    """Give an area whose borders do not cross, itself if they never did."""
+    return area if area.is_valid else polygons(shapely.make_valid(area))
 
 
 def run_outs(roadmap: RoadMap) -> Iterator[Lane]:

@@ -128,6 +128,8 @@ def _add_piece(
             return
         taken.take(spot)
         tint = tuple(float(v) for v in PAINTS[int(rng.integers(len(PAINTS)))])
+        if name == "planter":  # It is the leaves that take the tint.
+            tint = (1.0, 1.0, 1.0)
         # The fronts of models face -x; the road is on the right, at heading - 90 degrees.
         side.put(name, CLUTTER[name][1], spot, yaw=heading + np.pi / 2, z=WALK_HEIGHT, tint=tint)
 
