@@ -50,7 +50,8 @@ def run(*, smoke: bool) -> Report:
             " exact evaluation of what may match; hits are the exact ones, with witness and margin",
             "a development is evaluated once for all its recordings; `each on its own` is the same"
             " search without that, as in a dataset in which every recording shows another drive",
-            "on its own each hit costs about 10 ms: it is loaded whole and evaluated with its road",
+            "on its own each hit is evaluated with its road: per hit and alone"
+            f" {_per_hit(rows):.1f} ms of CPU",
             "goal: 1 s for a search in full",
         ],
         smoke=smoke,
@@ -78,3 +79,10 @@ def _ask(catalog: Catalog, apart: Catalog, name: str, query: Query) -> dict[str,
         **{f"{call}, CPU [s]": round(cost.cpu_s, 3) for call, cost in costs.items()},
         **{f"{call}, wall [s]": round(cost.wall_s, 3) for call, cost in costs.items()},
     }
+
+
+def _per_hit(rows: list[dict[str, Any]]) -> float:
+    """Mean cost of a hit where every recording is evaluated on its own [CPU ms]."""
+    found = [row for row in rows if row["hits"]]
+    seconds = sum(row["all hits, each on its own, CPU [s]"] for row in found)
+    return 1000.0 * seconds / max(sum(row["hits"] for row in found), 1)

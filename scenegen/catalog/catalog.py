@@ -12,6 +12,7 @@ from typing import Any, Self
 import duckdb
 import numpy as np
 
+from scenegen.catalog.counting import count
 from scenegen.catalog.features import features
 from scenegen.catalog.searching import LOOKED_UP, verdicts
 from scenegen.data import Dataset
@@ -147,6 +148,23 @@ class Catalog:
             hits.append(hit)
         return hits
 
+    def count(self, query: Query | str, *, where: str = "true") -> int:
+        """Count the recordings that satisfy a query, exactly, as many as `search` finds.
+
+        What rows decide is not read: an event under some light, weather and road costs no more
+        than its rows.
+
+        Args:
+            query: The query, or its text such as ``night and cut_in(c)``.
+            where: SQL condition that narrows the recordings which are looked at.
+
+        Raises:
+            QueryError: The query or the condition is malformed.
+            RecordingError: A scenario is damaged.
+        """
+        wanted = parse(query) if isinstance(query, str) else query
+        return count(self.dataset, wanted, self._candidates(wanted, where))
+
     def funnel(self, query: Query | str) -> list[Step]:
         """Say clause by clause how many recordings are left, and which clause costs most.
 
@@ -220,10 +238,14 @@ class Catalog:
         rows = self.sql(f"SELECT {columns} FROM {TABLE} WHERE ({where}\n)")
         return sorted(rows, key=lambda row: self.dataset.index(row["id"]))
 
-    def _hits(self, query: Query, where: str) -> Iterator[Hit]:
+    def _candidates(self, query: Query, where: str) -> list[dict[str, Any]]:
+        """Rows that do not rule a query out, with the columns that a search reads."""
         columns = set(self.columns)
-        wanted = ", ".join(name for name in LOOKED_UP if name in columns)
-        rows = self._select(wanted, f"({where}\n) AND ({query.sql(columns)})")
+        wanted = ", ".join(name for name in (*LOOKED_UP, "road") if name in columns)
+        return self._select(wanted, f"({where}\n) AND ({query.sql(columns)})")
+
+    def _hits(self, query: Query, where: str) -> Iterator[Hit]:
+        rows = self._candidates(query, where)
         for name, verdict in verdicts(self.dataset, query, rows):
             yield Hit(id=name, verdict=verdict)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby, product
 from operator import itemgetter
 
@@ -117,17 +118,24 @@ def eligible(
     Returns:
         Agents of each role; None if nobody is left for one.
     """
-    roles = free_roles(formula)
+    roles, events = _asked(formula)
     left = {role: set(others) for role in roles}
     if table is not None:
         for role, may in able(formula, roles, table).items():
             left[role] &= set(np.flatnonzero(may).tolist())
-    for atom, holds in demanded(formula):
-        if holds and isinstance(atom, Does) and atom.name in happened:
+    for atom in events:
+        if atom.name in happened:
             for place, role in enumerate(atom.roles):
                 if role in left:
                     left[role] &= {who[place] for who, _, _ in happened[atom.name]}
     return {r: frozenset(a) for r, a in left.items()} if all(left.values()) else None
+
+
+@lru_cache(maxsize=32)
+def _asked(formula: Formula) -> tuple[tuple[str, ...], tuple[Does, ...]]:
+    """Roles of a formula, and the events it demands; thousands of rows are asked the same."""
+    events = [a for a, holds in demanded(formula) if holds and isinstance(a, Does)]
+    return free_roles(formula), tuple(events)
 
 
 def _ask(

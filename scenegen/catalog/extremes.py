@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -100,21 +101,36 @@ def able(formula: Formula, roles: tuple[str, ...], table: FloatArray) -> dict[st
         For each role whether each agent may play it, shape (N,).
     """
     there: BoolArray = table[:, 0] >= 0
-    out = {role: there & (np.arange(len(table)) != EGO) for role in roles}
+    there[EGO : EGO + 1] = False
+    out = {role: there.copy() for role in roles}
+    kinds, bounds = _needs(formula)
+    for role, allowed in kinds:
+        if role in out:
+            out[role] &= np.isin(table[:, 0], allowed)
+    for role, column, is_below, value in bounds:
+        kept, slack = table[:, column], ROUNDING * (1 + abs(value))
+        out[role] &= kept <= value + slack if is_below else kept >= value - slack
+    return out
+
+
+@lru_cache(maxsize=32)
+def _needs(
+    formula: Formula,
+) -> tuple[tuple[tuple[str, list[int]], ...], tuple[tuple[str, int, bool, float], ...]]:
+    """What a formula demands of a role: kinds, and bounds on columns of the table.
+
+    Thousands of rows are asked the same.
+    """
+    kinds, bounds = list[tuple[str, list[int]]](), list[tuple[str, int, bool, float]]()
     for atom, holds in demanded(formula):
-        if isinstance(atom, KindIs) and holds and atom.role in out:
-            out[atom.role] &= np.isin(table[:, 0], sorted(ROLE_KINDS[atom.name].kinds))
+        if isinstance(atom, KindIs) and holds:
+            kinds.append((atom.role, sorted(ROLE_KINDS[atom.name].kinds)))
         elif isinstance(atom, Compare | Between):
             for term, operator, value in limits(atom, holds):
                 found = _extreme(term, operator[0] == "<")
-                if found is None:
-                    continue
-                role, column = found
-                slack = ROUNDING * (1 + abs(value))
-                kept = table[:, column]
-                within = kept <= value + slack if operator[0] == "<" else kept >= value - slack
-                out[role] &= within
-    return out
+                if found is not None:
+                    bounds.append((*found, operator[0] == "<", value))
+    return tuple(kinds), tuple(bounds)
 
 
 def demanded(formula: Formula, holds: bool = True) -> Iterator[tuple[Atom, bool]]:

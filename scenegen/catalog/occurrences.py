@@ -7,7 +7,8 @@ first and the last instant at which it holds for them, and ``;`` before each ent
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -44,29 +45,38 @@ def occurrences(trace: Trace) -> str | None:
     return "".join(found) + ";"
 
 
-def read_occurrences(text: str | None, listed: str | None) -> Occurrences:
+def read_occurrences(
+    text: str | None, listed: str | None, names: Collection[str] | None = None
+) -> Occurrences:
     """Read the text again.
 
     Args:
         text: What `occurrences` gave, None if it was never asked.
         listed: The WORDS of that time.
+        names: Words that matter; None for all.
 
     Returns:
         The occurrences of every word that was looked for and still means the same.
     """
     if text is None or listed is None:
         return {}
-    marks = set(listed.split())
     found: dict[str, list[tuple[tuple[int, ...], int, int]]] = {
-        name: [] for name, mark in LISTED.items() if mark in marks
+        name: [] for name in _same_words(listed) if names is None or name in names
     }
-    for entry in text.split(";"):
-        name, _, rest = entry.partition(" ")
-        if name in found:
-            cast, _, span = rest.partition(" ")
+    for name, entries in found.items():
+        mark, at = f";{name} ", -1
+        while (at := text.find(mark, at + 1)) >= 0:
+            cast, _, span = text[at + len(mark) : text.index(";", at + 1)].partition(" ")
             first, _, last = span.partition("-")
-            found[name].append((tuple(map(int, cast.split(","))), int(first), int(last)))
+            entries.append((tuple(map(int, cast.split(","))), int(first), int(last)))
     return found
+
+
+@lru_cache(maxsize=8)
+def _same_words(listed: str) -> tuple[str, ...]:
+    """Words of a list that still mean the same."""
+    marks = set(listed.split())
+    return tuple(name for name, mark in LISTED.items() if mark in marks)
 
 
 def _margins(predicate: Predicate, trace: Trace) -> Iterator[tuple[tuple[int, ...], FloatArray]]:

@@ -14,9 +14,11 @@ from scenegen.catalog.extremes import read_extremes
 from scenegen.catalog.occurrences import read_occurrences
 from scenegen.data import Dataset
 from scenegen.query import Query, Verdict
+from scenegen.query.atoms import Does
+from scenegen.query.expression import atoms
 from scenegen.query.necessary import CONSTANT
 from scenegen.query.statics import FIELDS
-from scenegen.scene import EGO, AgentKind
+from scenegen.scene import EGO, AgentKind, AgentStates
 
 FIRST, MOST = 64, 2048
 """Recordings that are looked at together: at first, so that a search for few ends soon, and later,
@@ -60,12 +62,14 @@ def verdicts(dataset: Dataset, query: Query, rows: Sequence[Row]) -> Iterator[tu
             if key not in known:
                 unseen.setdefault(key, row)
         asked = list(unseen.values())
-        castings = dict(zip(unseen, _promising(dataset, query, asked), strict=True))
+        looked_at = dict(zip(unseen, _promising(dataset, query, asked), strict=True))
         for key, row in zip(keys, part, strict=True):
             if key not in known:
-                casting = castings[key]
+                casting, states = looked_at.pop(key)
                 known[key] = (
-                    None if casting is None else query.match(dataset.scenario(row["id"]), casting)
+                    None
+                    if casting is None
+                    else query.match(dataset.scenario(row["id"], states), casting)
                 )
             verdict = known[key]
             if verdict is not None:
@@ -86,9 +90,15 @@ def _key(query: Query, row: Row) -> object:
     return row["id"] if told is None or mark is None else (mark, told)
 
 
-def _promising(dataset: Dataset, query: Query, rows: Sequence[Row]) -> list[Casting | None]:
-    """Who may play which role in each recording, None where the query does not hold."""
-    happened = [read_occurrences(row.get("occurrences"), row.get("listed")) for row in rows]
+def _promising(
+    dataset: Dataset, query: Query, rows: Sequence[Row]
+) -> list[tuple[Casting | None, AgentStates | None]]:
+    """Who may play which role in each recording, and its states where they were read.
+
+    Nobody is None: the query does not hold there.
+    """
+    names = {atom.name for atom in atoms(query.formula) if isinstance(atom, Does)}
+    happened = [read_occurrences(row.get("occurrences"), row.get("listed"), names) for row in rows]
     tables = [read_extremes(row.get("extremes")) for row in rows]
     out: list[Casting | None] = [None] * len(rows)
     for k, table in enumerate(tables):
@@ -114,7 +124,7 @@ def _promising(dataset: Dataset, query: Query, rows: Sequence[Row]) -> list[Cast
         ]
         for k, casting in zip(group, possible(query.formula, members, step[1]), strict=True):
             out[k] = casting
-    return out
+    return [(casting, None if casting is None else states.get(k)) for k, casting in enumerate(out)]
 
 
 def _others(there: BoolArray) -> list[int]:

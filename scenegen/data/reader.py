@@ -155,8 +155,12 @@ class Dataset:
         """Names of the arrays of a frame."""
         return tuple(self._specs)
 
-    def scenario(self, recording: str | int) -> Scenario:
+    def scenario(self, recording: str | int, states: AgentStates | None = None) -> Scenario:
         """Read the scenario of a recording, by id or by index.
+
+        Args:
+            recording: Which one.
+            states: Its states, where `states` has read them already; None to read them.
 
         Raises:
             UnknownNameError: There is no such id.
@@ -168,7 +172,10 @@ class Dataset:
         first, last = (int(x) for x in pack.offsets("tracks/state_offsets")[k : k + 2])
         begin, end = (int(x) for x in pack.offsets("tracks/step_offsets")[k : k + 2])
         names = ("position", "yaw", "speed", "size", "kind", "valid")
-        arrays = {f"tracks/{n}": pack.array(f"tracks/{n}").read(first, last) for n in names}
+        if states is None:
+            arrays = {f"tracks/{n}": pack.array(f"tracks/{n}").read(first, last) for n in names}
+        else:
+            arrays = {f"tracks/{n}": getattr(states, n) for n in names}
         arrays["tracks/time"] = pack.array("tracks/time").read(begin, end)
         agents = int(pack.offsets("tracks/agent_count")[k])
         road = self._road(p, int(pack.offsets("tracks/map_index")[k]))

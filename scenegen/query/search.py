@@ -27,6 +27,8 @@ FIRST_TRY = 8
 """Agents per role that are tried first when no assignment is sure to hold."""
 
 Agents = tuple[IntArray, ...]
+Known = dict[tuple[tuple[str, ...], tuple[bytes, ...]], Semantics]
+"""Semantics by roles and agents: what was worked out for a bound is not worked out again."""
 Able = Mapping[str, Collection[int]]
 """Agents that may play each role; a role that is not in there is open to all."""
 
@@ -40,12 +42,16 @@ class Best:
         agents: Agent index of each role; empty if there is nobody to choose from.
         over_time: Margin of that assignment over time, shape (T,).
         step: Number of the instant.
+        semantics: Margins of the assignments it was found among; None if there are none.
+        place: Which of these it is, one number per role.
     """
 
     margin: float
     agents: tuple[int, ...]
     over_time: FloatArray
     step: int = 0
+    semantics: Semantics | None = None
+    place: tuple[int, ...] = ()
 
 
 def free_roles(formula: Formula) -> tuple[str, ...]:
@@ -79,8 +85,9 @@ def best_assignment(formula: Formula, trace: Trace) -> Best:
     nobody = Best(-FAR, (), np.full(trace.steps, -FAR))
     if not roles:
         return _best_of(formula, trace, roles, ()) or nobody
-    agents, bounds = _bounds(formula, trace, roles, {})
-    best = _best_of(formula, trace, roles, _above(agents, bounds, 0.0))
+    known: Known = {}
+    agents, bounds = _bounds(formula, trace, roles, {}, known)
+    best = _best_of(formula, trace, roles, _above(agents, bounds, 0.0), known)
     if best is not None and best.margin > 0:
         return best
     if best is None:
@@ -105,8 +112,9 @@ def satisfying_assignment(formula: Formula, trace: Trace, able: Able) -> Best | 
     # In a search that goes in parts, who is first among equals would depend on who is left out.
     if trace.steps * len(trace.others) ** len(roles) > LARGEST_TABLE:
         able = {}
-    agents, bounds = _bounds(formula, trace, roles, able)
-    best = _best_of(formula, trace, roles, _above(agents, bounds, 0.0))
+    known: Known = {}
+    agents, bounds = _bounds(formula, trace, roles, able, known)
+    best = _best_of(formula, trace, roles, _above(agents, bounds, 0.0), known)
     return best if best is not None and best.margin > 0 else None
 
 
@@ -164,7 +172,7 @@ def margin_over_time(formula: Formula, trace: Trace) -> FloatArray:
     roles = free_roles(formula)
     agents: Agents = ()
     if roles:
-        agents, bounds = _bounds(formula, trace, roles, {})
+        agents, bounds = _bounds(formula, trace, roles, {}, {})
         agents = _above(agents, bounds, -FAR)
     out = np.full(trace.steps, -FAR)
     for part in parts(agents, trace.steps):
@@ -173,11 +181,18 @@ def margin_over_time(formula: Formula, trace: Trace) -> FloatArray:
     return out
 
 
-def _best_of(formula: Formula, trace: Trace, roles: tuple[str, ...], agents: Agents) -> Best | None:
+def _best_of(
+    formula: Formula,
+    trace: Trace,
+    roles: tuple[str, ...],
+    agents: Agents,
+    known: Known | None = None,
+) -> Best | None:
     """Best assignment among some agents, None if a role has none."""
     best: Best | None = None
     for part in parts(agents, trace.steps):
-        margin = _masked(formula, Semantics(trace, roles, part))
+        semantics = _semantics(trace, roles, part, known or {})
+        margin = _masked(formula, semantics)
         largest = float(margin.max(initial=-math.inf))
         if largest == -math.inf:
             continue
@@ -186,7 +201,8 @@ def _best_of(formula: Formula, trace: Trace, roles: tuple[str, ...], agents: Age
         if best is None or largest > best.margin:
             cast = tuple(int(a[k]) for a, k in zip(part, place, strict=True))
             over_time = margin.reshape(len(margin), -1)[:, column].copy()
-            best = Best(largest, cast, over_time, int(over_time.argmax()))
+            step, at = int(over_time.argmax()), tuple(int(k) for k in place)
+            best = Best(largest, cast, over_time, step, semantics, at)
     return best
 
 
@@ -198,15 +214,25 @@ def _masked(formula: Formula, semantics: Semantics) -> FloatArray:
     return full if distinct.all() else np.where(distinct, full, -math.inf)
 
 
+def _semantics(trace: Trace, roles: tuple[str, ...], agents: Agents, known: Known) -> Semantics:
+    """Semantics of some agents: that of an earlier look at the very same, with what it knows."""
+    key = (roles, tuple(a.tobytes() for a in agents))
+    if key not in known:
+        known[key] = Semantics(trace, roles, agents)
+    return known[key]
+
+
 def _bounds(
-    formula: Formula, trace: Trace, roles: tuple[str, ...], able: Able
+    formula: Formula, trace: Trace, roles: tuple[str, ...], able: Able, known: Known
 ) -> tuple[Agents, tuple[FloatArray, ...]]:
     """Agents of each role, and an upper bound of the margin with each of them."""
-    bounds = tuple(_bound(formula, trace, role, able.get(role)) for role in roles)
+    bounds = tuple(_bound(formula, trace, role, able.get(role), known) for role in roles)
     return (trace.others,) * len(roles), bounds
 
 
-def _bound(formula: Formula, trace: Trace, role: str, able: Collection[int] | None) -> FloatArray:
+def _bound(
+    formula: Formula, trace: Trace, role: str, able: Collection[int] | None, known: Known
+) -> FloatArray:
     """Upper bound of the margin with each agent in a role, from the clauses about it alone."""
     agents = trace.others
     mine = [c for c in clauses(formula) if set(roles_of(c)) <= {EGO_ROLE, role}]
@@ -214,10 +240,14 @@ def _bound(formula: Formula, trace: Trace, role: str, able: Collection[int] | No
     left = _able(formula, trace, role)
     left = left if able is None else left & set(able)
     bound[:, ~np.isin(agents, sorted(left))] = -FAR
-    # What is costly is only computed for agents that the rest leaves in play.
+    # What is costly is only computed for agents that the rest leaves in play, everything only for
+    # those that may play the role at all.
     for clause in sorted(mine, key=_is_costly):
-        use = np.flatnonzero(bound.max(axis=0, initial=-FAR) > 0) if _is_costly(clause) else ...
-        semantics = Semantics(trace, (role,), (agents[use],))
+        least = 0.0 if _is_costly(clause) else -FAR
+        use = np.flatnonzero(bound.max(axis=0, initial=-FAR) > least)
+        if not len(use):
+            break
+        semantics = _semantics(trace, (role,), (agents[use],), known)
         bound[:, use] = np.minimum(bound[:, use], semantics.margin(clause))
     return bound.max(axis=0, initial=-FAR)
 

@@ -54,7 +54,7 @@ class Semantics:
     roles: tuple[str, ...]
     agents: tuple[IntArray, ...]
     _terms: dict[Term, FloatArray] = field(default_factory=dict, init=False, repr=False)
-    _atoms: dict[tuple[Atom, bool], FloatArray] = field(
+    _margins: dict[tuple[Formula, bool], FloatArray] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -67,6 +67,14 @@ class Semantics:
         """Margin of a formula for the first assignment, shape (T,)."""
         margin = self._full(self.margin(formula))
         return margin.reshape(self.trace.steps, -1)[:, 0]
+
+    def at(self, formula: Formula, step: int, place: Sequence[int]) -> float:
+        """Margin of a formula at one instant for one assignment, by its place along each role."""
+        margin = self.margin(formula)
+        index = [step, *place]
+        return float(
+            margin[tuple(k if n > 1 else 0 for k, n in zip(index, margin.shape, strict=True))]
+        )
 
     def margin(self, formula: Formula, holds: bool = True) -> FloatArray:
         """Margin of a formula, or of its negation.
@@ -84,16 +92,11 @@ class Semantics:
             case And(parts) | Or(parts):
                 each = [self.margin(part, holds) for part in parts]
                 return _reduce(each, isinstance(formula, And) is holds)
-            case Eventually(part, interval) | Always(part, interval):
-                all_of = isinstance(formula, Always) is holds
-                return self._window(self.margin(part, holds), interval, all_of)
-            case Then() | Until() | At():
-                return self._ordered(formula, holds)
             case _:
                 key = (formula, holds)
-                if key not in self._atoms:
-                    self._atoms[key] = self._atom(formula, holds)
-                return self._atoms[key]
+                if key not in self._margins:
+                    self._margins[key] = self._worked_out(formula, holds)
+                return self._margins[key]
 
     def value(self, term: Term) -> FloatArray:
         """Value of a term in stored units, an array that broadcasts to (T, K_1, ..., K_R)."""
@@ -130,6 +133,19 @@ class Semantics:
             for second in index[k + 1 :]:
                 out &= first != second
         return out
+
+    def _worked_out(
+        self, formula: Atom | Eventually | Always | Then | Until | At, holds: bool
+    ) -> FloatArray:
+        """Margin of an atom, or of what looks along time: both cost too much to be done twice."""
+        match formula:
+            case Eventually(part, interval) | Always(part, interval):
+                all_of = isinstance(formula, Always) is holds
+                return self._window(self.margin(part, holds), interval, all_of)
+            case Then() | Until() | At():
+                return self._ordered(formula, holds)
+            case _:
+                return self._atom(formula, holds)
 
     def _window(self, margin: FloatArray, interval: Interval | None, all_of: bool) -> FloatArray:
         if interval is None:

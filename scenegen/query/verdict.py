@@ -97,10 +97,13 @@ def rounded(margin: float) -> float:
 def _clauses(
     formula: Formula, trace: Trace, roles: tuple[str, ...], best: Best, step: int
 ) -> tuple[ClauseResult, ...]:
-    semantics = Semantics.of_cast(trace, roles, best.agents)
+    semantics, place = best.semantics, best.place
+    if semantics is None:
+        semantics, place = Semantics.of_cast(trace, roles, best.agents), (0,) * len(roles)
     out = []
     for clause in clauses(formula):
-        margin = float(semantics.over_time(clause)[step])
+        # The search has these margins already: nothing is computed twice for a hit.
+        margin = float(semantics.at(clause, step, place))
         out.append(ClauseResult(text=clause.text, satisfied=margin > 0, margin=rounded(margin)))
     return tuple(out)
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from scenegen.catalog import Catalog, features
 from scenegen.catalog.cohort import Member, possible
+from scenegen.catalog.counting import decided
 from scenegen.catalog.occurrences import WORDS, occurrences, read_occurrences
 from scenegen.data import Dataset, DatasetWriter
 from scenegen.errors import QueryError
@@ -110,6 +111,46 @@ def test_every_published_situation_is_found_in_the_store(
     assert agree(catalog, load_query(situation.id)) >= 1  # type: ignore[attr-defined]
 
 
+@given(formula=FORMULAS)
+@settings(max_examples=25, **ROUGH)  # type: ignore[arg-type]
+def test_as_many_are_counted_as_are_found(catalog: Catalog, formula: Formula) -> None:
+    """A count is the number of hits, whatever the query, and whatever the rows decided."""
+    try:
+        query = Query(formula)
+    except QueryError:
+        return
+
+    assert catalog.count(query) == len(catalog.search(query))
+
+
+@pytest.mark.parametrize("name", sorted(LISTED))
+def test_rows_decide_single_events(catalog: Catalog, name: str) -> None:
+    """An event alone, and by day and on some road, is counted from the rows as evaluation does."""
+    roles = ", ".join("abcd"[: len(PREDICATES[name].roles)])
+    for text in (f"{name}({roles})", f"day and {name}({roles})", f"urban and {name}({roles})"):
+        query = parse(text)
+        told = [decided(query, row) for row in catalog.rows()]
+        wanted = [query.evaluate(TRACES[row["id"]]).satisfied for row in catalog.rows()]
+
+        assert all(t in (None, w) for t, w in zip(told, wanted, strict=True)), text
+        assert catalog.count(query) == sum(wanted), text
+
+
+def test_a_count_reads_no_scenario_where_rows_decide(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the rows prove costs nothing more."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a scenario was read")
+
+    found = len(catalog.search("day and cut_in(c)"))
+    monkeypatch.setattr(Dataset, "scenario", refuse)
+    monkeypatch.setattr(Dataset, "states", lambda _, numbers: refuse() if numbers else [])
+
+    assert catalog.count("day and cut_in(c)") == found > 0
+
+
 PLAIN = [
     *("ttc(ego,c) < {}s", "gap(ego,c) in [1m,{}m]", "c.accel < -{}m/s^2", "drac(ego,c) > {}m/s^2"),
     *("cut_in(c) and ttc(ego,c) < {}s", "not (c.speed > {}m/s) and lead(c)", "stopped(ego)"),
@@ -174,6 +215,27 @@ def test_states_are_read_as_with_the_scenario(catalog: Catalog) -> None:
         wanted = dataset.scenario(number).agents
         for name in ("position", "yaw", "speed", "size", "kind", "valid"):
             np.testing.assert_array_equal(getattr(states, name), getattr(wanted, name))
+
+
+def test_states_that_are_there_are_not_read_again(catalog: Catalog) -> None:
+    """A scenario is the same whether its states were at hand or are read with it."""
+    dataset: Dataset = catalog.dataset
+
+    for number, states in zip((3, 9), dataset.states((3, 9)), strict=True):
+        found, wanted = dataset.scenario(number, states), dataset.scenario(number)
+        assert found.id == wanted.id
+        assert found.agents.position.dtype == wanted.agents.position.dtype
+        np.testing.assert_array_equal(found.agents.position, wanted.agents.position)
+        np.testing.assert_array_equal(found.times, wanted.times)
+
+
+def test_words_are_read_alone_as_with_all_others() -> None:
+    """Looking for some words gives what looking for all gives of them."""
+    for trace in TRACES.values():
+        text = occurrences(trace)
+        whole = read_occurrences(text, WORDS)
+        for name in whole:
+            assert read_occurrences(text, WORDS, {name}) == {name: whole[name]}
 
 
 @pytest.mark.parametrize("name", sorted(LISTED))
