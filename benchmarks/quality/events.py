@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.harness import Report
+from benchmarks.quality.draws import runs_folder, whole
 from benchmarks.quality.layout_scenes import query_of
+from benchmarks.quality.natural import Natural, natural_traffic
 from scenegen.evaluate.control import TRIES
 from scenegen.evaluate.criticality import Ego, collides
 from scenegen.evaluate.intervals import wilson
@@ -22,17 +26,21 @@ from scenegen.pipeline.defects import defect
 from scenegen.scene import Scenario
 from scenegen.sim import rollout, to_scenario
 
-COUNT, NATURAL = 20, 400
-"""Requests per family, and scenes of natural traffic."""
+COUNT = 20
+"""Requests per family."""
+SCENES = "SCENEGEN_NATURAL_SCENES"
+"""Environment variable: draws of natural traffic; what earlier runs drew is kept and counts."""
 
 
 def run(*, smoke: bool) -> Report:
     """Ask for every family with the heuristic layout; compare with natural traffic."""
     families = sorted(EVENTS)[:2] if smoke else sorted(EVENTS)
-    natural, natural_s = _natural(8 if smoke else NATURAL)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) if smoke else runs_folder("natural")
+        natural = natural_traffic(8 if smoke else whole(SCENES, 400), folder)
     rows, solved, asked = [], 0, 0
     for family in families:
-        row, good, all_of_them = _family(family, 2 if smoke else COUNT, natural, natural_s)
+        row, good, all_of_them = _family(family, 2 if smoke else COUNT, natural)
         rows.append(row)
         solved, asked = solved + good, asked + all_of_them
     share = wilson(solved, asked)
@@ -48,18 +56,18 @@ def run(*, smoke: bool) -> Report:
             " the others replay and react where the simulator says so",
             "solvable: Frenet lattice, then sampling MPC, replayed by the simulator; of those in"
             " which the recorded ego touches nobody the recording is the plan",
-            f"lift: hits per scene of first draws over hits in {len(natural)} scenes of natural"
+            f"lift: hits per scene of first draws over hits in {natural.scenes} scenes of natural"
             " traffic; >= where natural traffic never shows the family",
         ],
         smoke=smoke,
     )
 
 
-def _family(
-    family: str, count: int, natural: Sequence[Scenario], natural_s: float
-) -> tuple[dict[str, Any], int, int]:
+def _family(family: str, count: int, natural: Natural) -> tuple[dict[str, Any], int, int]:
     query = query_of(family)
-    composer = Composer(Request(query=query, seed=21, agents=24, tries=TRIES))
+    composer = Composer(
+        Request(query=query, seed=21, agents=24, tries=TRIES, layout_model="heuristic")
+    )
     began, attempts, found = time.process_time(), [], list[Scenario]()
     for index in range(count):
         hit = _first_hit(composer, index)
@@ -69,14 +77,14 @@ def _family(
     tries = np.array(attempts)
     drawn = int(np.where(tries > 0, tries, TRIES).sum())
     first = int((tries == 1).sum())
-    seen = sum(query.evaluate(scenario).satisfied for scenario in natural)
+    seen = natural.hits.get(family, 0)
     gained = lift(
         first,
         count,
         seen,
-        len(natural),
+        natural.scenes,
         cpu_s=max(seconds * count / drawn, 1e-9),
-        natural_cpu_s=max(natural_s, 1e-9),
+        natural_cpu_s=max(natural.cpu_s, 1e-9),
     )
     verdicts = [solvability(scenario) for scenario in found]
     solved = sum(verdict.is_solvable for verdict in verdicts)
@@ -91,7 +99,7 @@ def _family(
         "coasting crashes": _share(found, Ego.COAST),
         "solvable": f"{solved}/{len(found)}",
         "R157 human avoids": f"{sum(human)}/{len(human)}" if human else "-",
-        "naturally": f"{seen}/{len(natural)}",
+        "naturally": f"{seen}/{natural.scenes}",
         "lift per scene": _lift(
             gained.per_scene.low if gained.is_bound else gained.per_scene.value,
             bound=gained.is_bound,
@@ -117,21 +125,6 @@ def _first_hit(composer: Composer, index: int) -> tuple[int, list[Scenario]]:
         if composer.request.query.evaluate(scenario).satisfied:
             return attempt + 1, [scenario]
     return 0, []
-
-
-def _natural(count: int) -> tuple[list[Scenario], float]:
-    """Scenes of natural traffic, and the CPU seconds they cost."""
-    began = time.process_time()
-    composer = Composer(Request(query=query_of(""), seed=22, agents=24))
-    drawn = [composer.compose(index, 0) for index in range(count)]
-    sound = [composition for composition in drawn if not isinstance(composition, str)]
-    results = rollout(sound, 8.0)
-    scenarios = [
-        to_scenario(composition, result)
-        for composition, result in zip(sound, results, strict=True)
-        if not defect(composition, result)
-    ]
-    return scenarios, time.process_time() - began
 
 
 def _share(scenarios: Sequence[Scenario], ego: Ego) -> str:

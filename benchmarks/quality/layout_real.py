@@ -44,7 +44,7 @@ def real_scenes() -> SceneSet | None:
     """Read the recorded scenes, several egos each; None where the files are not there."""
     scenarios, sites = [], []
     for number, path in enumerate(sorted(real_folder().glob("*.npz"))):
-        for scenario in _scenarios(path):
+        for scenario in scenarios_of(path):
             scenarios.append(scenario)
             sites.append(number)
     if not scenarios:
@@ -52,7 +52,8 @@ def real_scenes() -> SceneSet | None:
     return SceneSet.of_scenarios(scenarios, site=np.array(sites))
 
 
-def _scenarios(path: Path) -> list[Scenario]:
+def scenarios_of(path: Path) -> list[Scenario]:
+    """Read one recorded scene, as seen from some of its vehicles in turn."""
     data = np.load(path, allow_pickle=False)
     roadmap = _road(path.stem, data["lane_points"], data["lane_offsets"])
     tracks = data["tracks"][:, :STEPS].astype(np.float64)

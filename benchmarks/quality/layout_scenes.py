@@ -17,6 +17,7 @@ from scenegen.arrays import IntArray
 from scenegen.evaluate.scene_set import SceneSet
 from scenegen.events import EVENTS
 from scenegen.layout.condition_tokens import encode_condition
+from scenegen.layout.constraints import constrain
 from scenegen.layout.learned import model_of
 from scenegen.layout.map_tokens import MapTokens
 from scenegen.layout.scene_batch import SceneBatch
@@ -126,10 +127,13 @@ def _halves(data: Data) -> tuple[Data, Data]:
 
 
 def checkpoints() -> dict[str, Path]:
-    """Trained models by name: those that are shipped, and those of the runs folder."""
+    """Trained models by name: those that are shipped, and those of the runs folder.
+
+    Shipped ones are called `shipped <family>`, the others `<family>_s<seed>`.
+    """
     assets = Path(scenegen_assets.__file__).parent / "checkpoints"
     shipped = sorted(assets.glob("layout_*.safetensors"))
-    found = {path.stem.removeprefix("layout_"): path for path in shipped}
+    found = {f"shipped {path.stem.removeprefix('layout_')}": path for path in shipped}
     runs = Path(os.environ.get(RUNS, ROOT / "runs"))
     for path in sorted(runs.glob("layout_*_s*/final.safetensors")):
         found[path.parent.name.removeprefix("layout_")] = path
@@ -142,7 +146,11 @@ def load_model(path: Path) -> SceneModel:
 
 
 def sample_model(model: SceneModel, asked: Data, seed: int = 0) -> Generated:
-    """Sample a scene for the road and the condition of each asked row; tokens as they come."""
+    """Sample a scene for the road and the condition of each asked row.
+
+    Every model gets the constraints that the diffusion model keeps while it samples, if only at
+    the end; what they cannot mend stays as it is.
+    """
     known = [k for k, name in enumerate(asked.families()) if name in {"", *model.events}]
     data = asked.take(np.array(known, np.int64))
     values = [
@@ -153,8 +161,9 @@ def sample_model(model: SceneModel, asked: Data, seed: int = 0) -> Generated:
     for low in range(0, len(data.rows), BATCH):
         rows = data.reader.batch(data.rows[low : low + BATCH])
         condition = torch.from_numpy(np.stack(values[low : low + BATCH]))
+        batch = SceneBatch.from_corpus(rows, condition).given()
         with torch.no_grad():
-            parts.append(model.sample(SceneBatch.from_corpus(rows, condition), generator).numpy())
+            parts.append(constrain(model.sample(batch, generator), batch).numpy())
     seconds = time.process_time() - began
     finite = np.concatenate(parts)
     fine = np.isfinite(finite).all(axis=(1, 2))
@@ -208,7 +217,15 @@ def query_of(event: str) -> Query:
 
 
 def _composer(event: str, density: float, seed: int) -> Composer:
-    return Composer(Request(query=query_of(event), seed=seed, agents=SLOTS, density=density))
+    return Composer(
+        Request(
+            query=query_of(event),
+            seed=seed,
+            agents=SLOTS,
+            density=density,
+            layout_model="heuristic",
+        )
+    )
 
 
 def _with_roles(scenario: Scenario, composition: Composition) -> Scenario:

@@ -13,14 +13,22 @@ import torch
 from benchmarks.harness import Report
 from benchmarks.quality.layout_scenes import checkpoints
 from scenegen.layout import HeuristicLayout, LayoutModel, LayoutRequest, LearnedLayout
+from scenegen.layout.diffusion import DiffusionModel
+from scenegen.layout.student import STEPS, StudentModel
 from scenegen.maps import MAP_SOURCES
+from scenegen.pipeline import Composer, Request
+from scenegen.pipeline.guided import ModelStaging, Staging
 from scenegen.pipeline.nominal import pin_nominal
+from scenegen.query import parse
 from scenegen.scene import Conditions
 from scenegen.seeding import stream
 
 SCENES, ROUNDS = 24, 3
 """Scenes per round, and counted rounds."""
-PREDICTED = {"diffusion": 50.0}
+BATCH = 16
+"""Guided scenes sampled together."""
+GUIDED_QUERY = "cut_in(c) and ttc(ego,c) < 1.5s"
+PREDICTED = {"diffusion": 50.0, "student": 500.0}
 """Scenes per second on two cores that the design asks of a model of a kind."""
 
 
@@ -40,6 +48,12 @@ def run(*, smoke: bool) -> Report:
             spent[name] += seconds
             agents[name] += counts
     rows = [_row(name, spent[name], agents[name]) for name in models]
+    rows += [
+        _guided_row(f"{name}, guided, {BATCH} at a time", model, steps, smoke=smoke)
+        for name, model in models.items()
+        if isinstance(model, LearnedLayout) and isinstance(model.model, DiffusionModel)
+        for steps in (STEPS if isinstance(model.model, StudentModel) else (8,))
+    ]
     return Report(
         name="speed.layout_sampling",
         headline=f"the heuristic fills {rows[0]['scenes per CPU s']} scenes per CPU second",
@@ -52,6 +66,29 @@ def run(*, smoke: bool) -> Report:
         ],
         smoke=smoke,
     )
+
+
+def _guided_row(name: str, layout: LearnedLayout, steps: int, *, smoke: bool) -> dict[str, Any]:
+    """Stage cut-ins under guidance in batches: sampled, decoded, mended and checked."""
+    request = Request(
+        query=parse(GUIDED_QUERY),
+        seed=8,
+        layout=layout,
+        agents=24,
+        staging=Staging.MODEL,
+        guided=ModelStaging(steps=steps),
+    )
+    composer = Composer(request)
+    batch = 2 if smoke else BATCH
+    composer.weighed_batch(range(batch))
+    seconds, counts = list[float](), list[int]()
+    for k in range(1, 2 if smoke else 1 + ROUNDS):
+        indices = range(k * batch, (k + 1) * batch)
+        drawn, cost = _timed(lambda at=indices: composer.weighed_batch(at))
+        made = [w.composition for w in drawn if not isinstance(w.composition, str)]
+        seconds += [cost / batch] * batch
+        counts += [m.scene.agents.count for m in made] or [0]
+    return _row(f"{name}, {steps} steps", seconds, counts)
 
 
 def _requests(count: int) -> list[LayoutRequest]:
@@ -92,7 +129,7 @@ def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _row(name: str, seconds: list[float], counts: list[int]) -> dict[str, Any]:
-    kind = name.partition("_")[0]
+    kind = name.partition(",")[0].partition("_")[0]
     mean = sum(seconds) / len(seconds)
     return {
         "model": name,

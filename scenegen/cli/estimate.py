@@ -18,7 +18,7 @@ from scenegen.errors import CheckpointError, QueryError
 from scenegen.evaluate.intervals import Estimate, wilson
 from scenegen.layout import LAYOUT_MODELS
 from scenegen.layout.diffusion import Sampler
-from scenegen.layout.learned import shipped
+from scenegen.layout.shipping import is_shipped
 from scenegen.pipeline import Composer, Request
 from scenegen.pipeline.defects import defect
 from scenegen.pipeline.guidance import GuidanceSettings
@@ -50,6 +50,17 @@ class Method(StrEnum):
     GUIDED = "guided"
 
 
+Above = Annotated[
+    float, typer.Option(min=0.0, help="guided: noise level below which nothing is pulled")
+]
+Unguided = Annotated[
+    float, typer.Option(min=0.0, max=0.99, help="guided: share of scenes drawn without it")
+]
+Exposure = Annotated[
+    float, typer.Option(help="guided: probability of the event family per natural scene")
+]
+
+
 def estimate(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="the query, @FILE or @NAME")],
     policy: Annotated[Policy, typer.Option(help="who drives the ego")] = Policy.IDM,
@@ -64,19 +75,20 @@ def estimate(
         Path | None, typer.Option("--layout-checkpoint", help="guided: a diffusion checkpoint")
     ] = None,
     weight: Annotated[float, typer.Option(min=0.0, help="guided: how hard the query pulls")] = 0.3,
-    exposure: Annotated[
-        float, typer.Option(help="guided: probability of the event family per natural scene")
-    ] = 1.0,
+    above: Above = 0.3,
+    unguided: Unguided = 0.3,
+    exposure: Exposure = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Estimate how often natural traffic satisfies a query, with a 95 % interval."""
     wanted = read_query(query)
     if method is Method.GUIDED:
-        request = _guided_request(wanted, policy, layout_checkpoint, weight)
+        pull = GuidanceSettings(weight=weight, above=above)
+        request = _guided_request(wanted, policy, layout_checkpoint, pull, unguided)
         request = replace(request, seed=seed, duration=duration, density=density)
         _estimate_guided(wanted, request, count, exposure, as_json)
         return
-    request = Request(query=parse(EVERYDAY), seed=seed, duration=duration, density=density)
+    request = _natural(seed, duration, density)
     began = time.process_time()
     with progress_bar(as_json) as bar:
         task = bar.add_task("simulating", total=count, tries="")
@@ -109,8 +121,23 @@ def estimate(
     _show(found, rate, duration)
 
 
+def _natural(seed: int, duration: float, density: float) -> Request:
+    """Natural traffic: the simulator's own, whatever models are installed."""
+    return Request(
+        query=parse(EVERYDAY),
+        seed=seed,
+        duration=duration,
+        density=density,
+        layout_model="heuristic",
+    )
+
+
 def _guided_request(
-    query: Query, policy: Policy, checkpoint: Path | None, weight: float
+    query: Query,
+    policy: Policy,
+    checkpoint: Path | None,
+    pull: GuidanceSettings,
+    unguided: float,
 ) -> Request:
     """Scenes that the layout model stages, with path weights.
 
@@ -121,12 +148,13 @@ def _guided_request(
     if policy is not Policy.IDM:
         raise QueryError("estimate --method guided: the ego is driven by idm alone")
     layout = read_layout(checkpoint)
-    if layout is None and not _ships_diffusion():
+    if layout is None and not is_shipped("diffusion"):
         raise CheckpointError(guided_sentence())
     guided = ModelStaging(
-        guidance=GuidanceSettings(weight=weight),
+        guidance=pull,
         sampler=Sampler.ANCESTRAL,
         ego=EgoMotion.REACTIVE,
+        unguided=unguided,
     )
     return Request(
         query=query,
@@ -164,15 +192,6 @@ def _estimate_guided(
         f"[dim]  worth {rate.effective_size:.0f} scenes, tail shape {rate.pareto_k:.2f},"
         f" exposure of the family {exposure:g}[/]"
     )
-
-
-def _ships_diffusion() -> bool:
-    """Whether a diffusion checkpoint is among the assets."""
-    try:
-        shipped("checkpoints/layout_diffusion.safetensors")
-    except CheckpointError:
-        return False
-    return True
 
 
 def simulated_hits(

@@ -20,6 +20,7 @@ from scenegen.evaluate.contacts import RoadPlaces, first_contacts, road_places
 from scenegen.evaluate.diversity import CollisionType, collision_types
 from scenegen.evaluate.encoder import agent_inputs, encode_scenes
 from scenegen.evaluate.intervals import NOTHING, Estimate, wilson
+from scenegen.evaluate.likelihood import histograms, road_likelihood
 from scenegen.evaluate.novelty import exact_copies, novelty_ratio
 from scenegen.evaluate.realism import (
     BINS,
@@ -105,6 +106,7 @@ METRICS: dict[str, Metric] = {
     "MMD^2": Metric(axis="realism", most=0.005),
     "Frechet distance": Metric(axis="realism", most_of_floor=1.5),
     "C2ST AUC": Metric(axis="realism", most=0.60),
+    "road likelihood": Metric(axis="realism", least_of_floor=0.97),
     "recall": Metric(axis="diversity", least_of_floor=0.9),
     "coverage": Metric(axis="diversity", least_of_floor=0.9),
     "precision": Metric(axis="diversity", least_of_floor=0.9),
@@ -128,6 +130,7 @@ class Facts:
         features: From encoder.encode_scenes.
         inputs: From encoder.agent_inputs.
         histograms: From realism.marginals.
+        doings: From likelihood.histograms.
     """
 
     scenes: SceneSet
@@ -136,18 +139,20 @@ class Facts:
     features: FloatArray
     inputs: FloatArray
     histograms: Marginals
+    doings: Mapping[str, FloatArray]
 
     @classmethod
     def of(cls, scenes: SceneSet) -> Self:
         """Work out all facts."""
-        places = road_places(scenes)
+        places, contacts = road_places(scenes), first_contacts(scenes)
         return cls(
             scenes=scenes,
-            contacts=first_contacts(scenes),
+            contacts=contacts,
             places=places,
             features=encode_scenes(scenes, places),
             inputs=agent_inputs(scenes, places),
             histograms=marginals(scenes, places),
+            doings=histograms(scenes, contacts, places),
         )
 
 
@@ -245,6 +250,10 @@ def score(
     deviations = motion_deviations(found.histograms, reference.histograms, rng, resamples)
     figures |= {f"{name} W1": value for name, value in deviations.items()}
     figures |= _sets(found, yardstick, rng, resamples)
+    asked_for = yardstick.floor
+    figures["road likelihood"] = road_likelihood(
+        found.doings, scenes.site, asked_for.doings, asked_for.scenes.site, rng
+    )
     types = collision_types(scenes, found.contacts)
     named = sum(count > 0 for kind, count in types.items() if kind is not CollisionType.OTHER)
     known = float(named) if len(scenes) else math.nan

@@ -1,7 +1,7 @@
 """Scene layouts: models that fill a road with traffic around the pinned roles of an event."""
 
 from scenegen.layout.heuristic import HeuristicLayout
-from scenegen.layout.learned import DiffusionLayout, LearnedLayout
+from scenegen.layout.learned import LearnedLayout
 from scenegen.layout.model import Layout, LayoutModel, LayoutRequest
 from scenegen.layout.rivals import (
     AutoregressiveLayout,
@@ -11,6 +11,7 @@ from scenegen.layout.rivals import (
     GanLayout,
     VaeLayout,
 )
+from scenegen.layout.shipping import DiffusionLayout, StudentLayout, default_layout_model
 
 LAYOUT_MODELS: dict[str, type[LayoutModel]] = {
     "heuristic": HeuristicLayout,
@@ -21,6 +22,7 @@ LAYOUT_MODELS: dict[str, type[LayoutModel]] = {
     "gan": GanLayout,
     "ddpm": DdpmLayout,
     "flow_matching": FlowMatchingLayout,
+    "student": StudentLayout,
 }
 """Every layout model by name; `--layout-model` and the conformance tests read it."""
 
@@ -32,4 +34,5 @@ __all__ = [
     "LayoutModel",
     "LayoutRequest",
     "LearnedLayout",
+    "default_layout_model",
 ]

@@ -10,7 +10,7 @@ its likelihood is that of the rest. What is known of agents that come later is n
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -205,7 +205,8 @@ class AutoregressiveModel(SceneModel):
         relations = relations._replace(agents=tuple(bias + causal for bias in relations.agents))
         road = scene.road._replace(keys=scene.road.keys[begin:], values=scene.road.values[begin:])
         for index in range(encoder.config.layers):
-            x = self.blocks[begin + index](x, scene.given, road, relations, index)
+            block = cast("Block", self.blocks[begin + index])
+            x = block(x, block.modulate(scene.given), road, relations, index)
         return x
 
     def _scored(

@@ -7,13 +7,14 @@ error it is judged by where its motion leads and by boxes that overlap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 
+from scenegen.layout.constraints import constrain
 from scenegen.layout.edm import (
     SIGMA_DATA,
     NoiseConfig,
@@ -21,12 +22,13 @@ from scenegen.layout.edm import (
     preconditioning,
     sampling_sigmas,
 )
-from scenegen.layout.network import Encoded, NetworkConfig, SceneNetwork
+from scenegen.layout.network import Encoded, Modulation, NetworkConfig, SceneNetwork
 from scenegen.layout.sampler import (
     Denoise,
     Estimate,
     SceneNoise,
     sample_ancestral,
+    sample_ddim,
     sample_dpm,
     sample_heun,
 )
@@ -46,6 +48,8 @@ class Sampler(StrEnum):
 
     DPM = "dpm"
     """DPM-Solver++(2M): one pass per step."""
+    DDIM = "ddim"
+    """First order, one pass per step: what distilled students jump with."""
     HEUN = "heun"
     """Second-order reference: two passes per step."""
     ANCESTRAL = "ancestral"
@@ -86,6 +90,9 @@ class SamplerConfig:
         guide: Shifts the denoised estimate, None for none.
         clamp: Bound on the shift of a standardised channel, in units of the noise level (CTG, Zhong
             et al. 2023, clamps to 1): far beyond it samples leave the data, and path weights die.
+        constrain_below: Noise level up to which estimates are clipped to lanes and boxes apart,
+            see `constraints.constrain`; 0 for never. It belongs to the model, not to the guidance:
+            path weights count it on both sides.
     """
 
     sampler: Sampler = Sampler.DPM
@@ -95,6 +102,7 @@ class SamplerConfig:
     interval: tuple[float, float] = (0.02, 5.0)
     guide: Guide | None = None
     clamp: float = 1.0
+    constrain_below: float = 0.3
 
 
 class Sampled(NamedTuple):
@@ -154,7 +162,7 @@ class DiffusionModel(SceneModel):
         noisy = torch.where(batch.known, clean, clean + sigma[:, None, None] * noise)
         scene = self.network.encode(batch)
         given = self.network.describe(scene, batch.condition, batch.asked)
-        estimate = self._denoise(batch, clean, noisy, sigma, scene, given)
+        estimate = self._estimate(batch, clean, noisy, sigma, scene, given)
         out = preconditioning(sigma)[1][:, None, None]
         counts = ~batch.known & batch.present[..., None]
         counts[..., PRESENCE] = ~batch.known[..., PRESENCE]
@@ -169,17 +177,25 @@ class DiffusionModel(SceneModel):
         return self.draw(batch, scene_seeds(generator, len(batch)), self.sampling).tokens
 
     @torch.no_grad()
-    def draw(self, batch: SceneBatch, seeds: list[int], how: SamplerConfig) -> Sampled:
+    def draw(
+        self,
+        batch: SceneBatch,
+        seeds: list[int],
+        how: SamplerConfig,
+        follows: torch.Tensor | None = None,
+    ) -> Sampled:
         """Sample with one seed per scene.
 
         Args:
             batch: What is known and asked.
             seeds: Seed of each scene, B of them.
             how: Sampler and guidance.
+            follows: Of the ancestral sampler, which scenes follow the guidance, shape (B,); the
+                others are drawn without it, and weighed as it would have. All if left out.
         """
-        batch = batch.given()
-        noise = SceneNoise(seeds)
-        sigmas = sampling_sigmas(self.noise, how.steps)
+        how, whole = self.adapted(how), batch.given()
+        noise, batch = SceneNoise(seeds, whole.agents.shape[1]), whole.trimmed()
+        sigmas = self.sigmas(how)
         clean = self._clean(batch)
         # At the first level noisy data still have their own deviation beside that of the noise.
         first = (float(sigmas[0]) ** 2 + SIGMA_DATA**2) ** 0.5
@@ -188,12 +204,67 @@ class DiffusionModel(SceneModel):
         denoise = self.denoiser(batch, how)
         log_weight: torch.Tensor | None = None
         if how.sampler is Sampler.ANCESTRAL:
-            found, log_weight = sample_ancestral(denoise, begin, sigmas, noise)
+            found, log_weight = sample_ancestral(denoise, begin, sigmas, noise, follows)
         elif how.sampler is Sampler.HEUN:
             found = sample_heun(denoise, begin, sigmas)
+        elif how.sampler is Sampler.DDIM:
+            found = sample_ddim(denoise, begin, sigmas)
         else:
             found = sample_dpm(denoise, begin, sigmas)
-        return Sampled(finished(batch, self.scale.inverse(found)), log_weight)
+        tokens = whole.agents.clone()
+        tokens[:, : found.shape[1]] = finished(batch, self.scale.inverse(found))
+        return Sampled(tokens, log_weight)
+
+    def adapted(self, how: SamplerConfig) -> SamplerConfig:
+        """Give what this model makes of settings; a distilled one has few steps of its own."""
+        return how
+
+    def sigmas(self, how: SamplerConfig) -> torch.Tensor:
+        """Give the noise levels of a sampler, shape (steps + 1,), float64; the last is zero."""
+        return sampling_sigmas(self.noise, how.steps)
+
+    def describe(
+        self, batch: SceneBatch, scene: Encoded, asked: torch.Tensor, steps: int
+    ) -> torch.Tensor:
+        """Give the vector of road and condition that modulates the network, shape (B, d).
+
+        Args:
+            batch: The condition.
+            scene: The encoded road.
+            asked: Which values of the condition are asked, shape (B, C).
+            steps: Number of steps of the sampler, for models that are told.
+        """
+        return self.network.describe(scene, batch.condition, asked)
+
+    def estimate(
+        self,
+        batch: SceneBatch,
+        clean: torch.Tensor,
+        noisy: torch.Tensor,
+        sigma: torch.Tensor,
+        scene: Encoded,
+        asked: torch.Tensor,
+    ) -> torch.Tensor:
+        """Estimate clean tokens at a noise level of each scene, all standardised.
+
+        Args:
+            batch: What is known.
+            clean: Standardised tokens, where known, shape (B, A, CHANNELS).
+            noisy: The same with noise, shape (B, A, CHANNELS).
+            sigma: Noise level of each scene, shape (B,).
+            scene: The encoded road.
+            asked: Which values of the condition are asked, shape (B, C).
+        """
+        given = self.network.describe(scene, batch.condition, asked)
+        return self._estimate(batch, clean, noisy, sigma, scene, given)
+
+    def dropped_fields(
+        self, event_scale: float, attribute_scale: float
+    ) -> list[tuple[float, list[str]]]:
+        """Scales of classifier-free guidance other than 1, and the fields each leaves out."""
+        attributes = [name for name in self.groups if name != "event"]
+        both = ((event_scale, ["event"]), (attribute_scale, attributes))
+        return [(scale, names) for scale, names in both if scale != 1.0]
 
     def denoiser(self, batch: SceneBatch, how: SamplerConfig) -> Denoise:
         """Give the denoiser of a batch, in standardised units; the road is encoded once.
@@ -203,35 +274,50 @@ class DiffusionModel(SceneModel):
             how: Guidance.
         """
         scene, clean = self.network.encode(batch), self._clean(batch)
-        given = self.network.describe(scene, batch.condition, batch.asked)
+        given = self._modulations(batch, scene, batch.asked, how)
         without = [
-            (
-                scale - 1.0,
-                self.network.describe(scene, batch.condition, self._dropped(batch, names)),
-            )
-            for scale, names in (
-                (how.event_scale, ["event"]),
-                (how.attribute_scale, [name for name in self.groups if name != "event"]),
-            )
-            if scale != 1.0
+            (scale - 1.0, self._modulations(batch, scene, self.without(batch, names), how))
+            for scale, names in self.dropped_fields(how.event_scale, how.attribute_scale)
         ]
 
         def denoise(x: torch.Tensor, sigma: float) -> Estimate:
             level = torch.full((len(batch),), sigma, device=x.device)
             noisy = torch.where(batch.known, clean, x)
-            base = self._denoise(batch, clean, noisy, level, scene, given)
+            base = self._denoise(batch, clean, noisy, level, scene, given(sigma))
             steered = base
             if how.interval[0] <= sigma <= how.interval[1]:
                 for more, other in without:
-                    plain = self._denoise(batch, clean, noisy, level, scene, other)
+                    plain = self._denoise(batch, clean, noisy, level, scene, other(sigma))
                     steered = steered + more * (base - plain)
             if how.guide is not None:
                 shift = how.guide(self.scale.inverse(steered), sigma, batch) / self.scale.spread
                 shift = shift.clamp(-how.clamp * sigma, how.clamp * sigma)
                 steered = torch.where(batch.known, steered, steered + shift)
-            return Estimate(base, steered)
+            if sigma > how.constrain_below:
+                return Estimate(base, steered)
+            held = self._constrained(batch, base)
+            return Estimate(held, held if steered is base else self._constrained(batch, steered))
 
         return denoise
+
+    def _constrained(self, batch: SceneBatch, estimate: torch.Tensor) -> torch.Tensor:
+        """Clip a standardised estimate; what is known stays."""
+        return self.scale(constrain(self.scale.inverse(estimate), batch))
+
+    def _modulations(
+        self, batch: SceneBatch, scene: Encoded, asked: torch.Tensor, how: SamplerConfig
+    ) -> Callable[[float], Modulation]:
+        """Work out the modulation of all noise levels at once; others when they come up."""
+        given = self.describe(batch, scene, asked, how.steps)
+        sigmas: list[float] = self.sigmas(how)[:-1].tolist()
+
+        def at(levels: Sequence[float]) -> Modulation:
+            sigma = torch.tensor(levels, device=given.device).repeat_interleave(len(given))
+            rows = given.repeat(len(levels), 1)
+            return self.network.modulate(rows, preconditioning(sigma)[3])
+
+        ready = dict(zip(sigmas, at(sigmas).split(len(sigmas)), strict=True))
+        return lambda sigma: ready[sigma] if sigma in ready else at([sigma])
 
     def _clean(self, batch: SceneBatch) -> torch.Tensor:
         """Standardised tokens; what lies in empty slots is zero."""
@@ -240,7 +326,7 @@ class DiffusionModel(SceneModel):
         clean[..., PRESENCE] = batch.agents[..., PRESENCE]
         return clean
 
-    def _denoise(
+    def _estimate(
         self,
         batch: SceneBatch,
         clean: torch.Tensor,
@@ -249,17 +335,30 @@ class DiffusionModel(SceneModel):
         scene: Encoded,
         given: torch.Tensor,
     ) -> torch.Tensor:
+        """Estimate given the vector of road and condition."""
+        modulation = self.network.modulate(given, preconditioning(sigma)[3])
+        return self._denoise(batch, clean, noisy, sigma, scene, modulation)
+
+    def _denoise(
+        self,
+        batch: SceneBatch,
+        clean: torch.Tensor,
+        noisy: torch.Tensor,
+        sigma: torch.Tensor,
+        scene: Encoded,
+        modulation: Modulation,
+    ) -> torch.Tensor:
         """Estimate of the clean tokens, standardised; known channels as they are."""
-        skip, out, into, level = preconditioning(sigma)
+        skip, out, into, _ = preconditioning(sigma)
         skip, out, into = (c[:, None, None] for c in (skip, out, into))
         known = batch.known
         inputs = torch.cat([torch.where(known, clean, into * noisy), known.to(noisy)], -1)
         pose = self.scale.inverse(noisy)[..., POSE]
-        moved = self.network(inputs, pose, batch.possible, scene, given, level)
+        moved = self.network.modulated(inputs, pose, batch.possible, scene, modulation)
         return torch.where(known, clean, skip * noisy + out * moved.to(noisy))
 
-    def _dropped(self, batch: SceneBatch, names: list[str]) -> torch.Tensor:
-        """What is asked, some fields left out."""
+    def without(self, batch: SceneBatch, names: list[str]) -> torch.Tensor:
+        """Give what is asked, some fields left out, shape (B, C)."""
         asked = batch.asked.clone()
         for name in names:
             asked[:, self.groups[name]] = False

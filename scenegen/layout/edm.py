@@ -82,7 +82,20 @@ def sampling_sigmas(config: NoiseConfig, steps: int) -> torch.Tensor:
     """
     if steps < 1:
         raise ValueError(f"sampling_sigmas: expected at least 1 step, got {steps}")
-    high, low = config.most ** (1.0 / config.rho), config.least ** (1.0 / config.rho)
-    place = torch.arange(steps, dtype=torch.float64) / max(steps - 1, 1)
-    levels = (high + place * (low - high)) ** config.rho
+    levels = _levels(config, torch.arange(steps, dtype=torch.float64) / max(steps - 1, 1))
     return torch.cat([levels, levels.new_zeros(1)])
+
+
+def schedule(config: NoiseConfig, place: torch.Tensor) -> torch.Tensor:
+    """Give the noise level at places on the way from noise (0) to data (1), where it is zero.
+
+    Args:
+        config: The range of levels.
+        place: Places, 0 to 1, of any shape.
+    """
+    return torch.where(place < 1.0, _levels(config, place.double()), 0.0)
+
+
+def _levels(config: NoiseConfig, place: torch.Tensor) -> torch.Tensor:
+    high, low = config.most ** (1.0 / config.rho), config.least ** (1.0 / config.rho)
+    return (high + place * (low - high)) ** config.rho

@@ -29,6 +29,7 @@ from scenegen.layout.projection import Background, complete, is_on_road
 from scenegen.layout.scene_batch import SceneBatch
 from scenegen.layout.scene_model import SceneModel
 from scenegen.layout.standardize import GROUPS
+from scenegen.layout.student import StudentModel
 from scenegen.layout.tokens import (
     BIT,
     CHANNELS,
@@ -42,7 +43,6 @@ from scenegen.layout.tokens import (
 from scenegen.scene import EGO, AgentKind, AgentStates, Control, Scene
 from scenegen.scene.plans import KNOTS
 from scenegen.training import Checkpoint, load_checkpoint
-from scenegen_assets import asset_path
 
 SCENE_MODELS: dict[str, type[SceneModel]] = {
     "diffusion": DiffusionModel,
@@ -52,6 +52,7 @@ SCENE_MODELS: dict[str, type[SceneModel]] = {
     "gan": GanModel,
     "ddpm": DdpmModel,
     "flow_matching": FlowMatchingModel,
+    "student": StudentModel,
 }
 """Every learned family by name; `scenegen train layout --model` reads it."""
 TRIES = 8
@@ -349,26 +350,6 @@ class LearnedLayout(LayoutModel):
         )
 
 
-class ShippedLayout(LearnedLayout):
-    """A learned layout whose checkpoint ships with scenegen; `name` is that of its family."""
-
-    def __init__(self) -> None:
-        """Load the checkpoint.
-
-        Raises:
-            CheckpointError: It does not ship with this version, is damaged, or of another family.
-        """
-        path = shipped(f"checkpoints/layout_{self.name}.safetensors")
-        checkpoint = load_checkpoint(path, self.name)
-        super().__init__(model_of(checkpoint), sha256=checkpoint.sha256)
-
-
-class DiffusionLayout(ShippedLayout):
-    """Diffusion over agent tokens: pose, box, kind and motion of everybody at once."""
-
-    name: ClassVar[str] = "diffusion"
-
-
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let torch compute in one thread.
@@ -382,21 +363,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def shipped(asset: str) -> Path:
-    """Find a checkpoint that ships with scenegen.
-
-    Raises:
-        CheckpointError: There is none.
-    """
-    try:
-        return asset_path(asset)
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"layout model: expected its checkpoint {asset!r} among the assets, found none; train"
-            " one with `scenegen train layout --model NAME` and read it with LearnedLayout.load"
-        ) from error
 
 
 def model_of(checkpoint: Checkpoint) -> SceneModel:

@@ -6,7 +6,7 @@ to agents and to the road, and see how the pairs lie to each other (see relation
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -140,6 +140,24 @@ class Relations(NamedTuple):
     road_values: torch.Tensor
 
 
+class Modulation(NamedTuple):
+    """How condition and noise level modulate the blocks; for all steps of a sampler at once.
+
+    Attributes:
+        blocks: For each of L blocks, shape (B, 9 * d).
+        final: For the last layer, shape (B, 2 * d).
+    """
+
+    blocks: tuple[torch.Tensor, ...]
+    final: torch.Tensor
+
+    def split(self, parts: int) -> list[Modulation]:
+        """Split along the scenes into equal parts."""
+        each = zip(*(block.chunk(parts) for block in self.blocks), strict=True)
+        finals = self.final.chunk(parts)
+        return [Modulation(tuple(b), f) for b, f in zip(each, finals, strict=True)]
+
+
 class RelationEncoder(nn.Module):
     """From how pairs lie to each other to biases of attention; once per pass, for all blocks."""
 
@@ -202,19 +220,24 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
+    def modulate(self, given: torch.Tensor) -> torch.Tensor:
+        """Give shifts, scales and gates from condition and noise level, shape (B, 9 * d)."""
+        shape: torch.Tensor = self.modulation(given)
+        return shape
+
     def forward(
-        self, x: torch.Tensor, given: torch.Tensor, scene: Encoded, relations: Relations, index: int
+        self, x: torch.Tensor, shape: torch.Tensor, scene: Encoded, relations: Relations, index: int
     ) -> torch.Tensor:
         """Give the tokens after this block.
 
         Args:
             x: Tokens of the agents, shape (B, A, d).
-            given: The condition and the noise level, shape (B, d).
+            shape: What `modulate` makes of condition and noise level, shape (B, 9 * d).
             scene: The road.
             relations: How the pairs lie to each other.
             index: Number of this block.
         """
-        m = self.modulation(given)[:, None].chunk(9, -1)
+        m = shape[:, None].chunk(9, -1)
         h = torch.addcmul(m[0], self.norm(x), 1.0 + m[1])
         q, k, v = (self._split(part) for part in self.qkv(h).chunk(3, -1))
         weight = self._weights(q, k.mT, relations.agents[index])
@@ -282,6 +305,17 @@ class SceneNetwork(nn.Module):
         """Give the vector of road and condition that modulates the blocks, shape (B, d)."""
         return self.condition(condition, asked) + scene.summary
 
+    def modulate(self, given: torch.Tensor, level: torch.Tensor) -> Modulation:
+        """Say how condition and noise level modulate the blocks.
+
+        Args:
+            given: From `describe`, shape (B, d).
+            level: Noise level or time of each scene, any monotone number of order 1, shape (B,).
+        """
+        given = nn.functional.silu(given + self.level(_waves(level)))
+        shapes = tuple(block.modulate(given) for block in self._blocks())
+        return Modulation(shapes, self.final(given))
+
     def forward(
         self,
         tokens: torch.Tensor,
@@ -304,13 +338,26 @@ class SceneNetwork(nn.Module):
         Returns:
             Numbers per agent, shape (B, A, outputs).
         """
+        return self.modulated(tokens, pose, possible, scene, self.modulate(given, level))
+
+    def _blocks(self) -> Iterator[Block]:
+        yield from (block for block in self.blocks if isinstance(block, Block))
+
+    def modulated(
+        self,
+        tokens: torch.Tensor,
+        pose: torch.Tensor,
+        possible: torch.Tensor,
+        scene: Encoded,
+        modulation: Modulation,
+    ) -> torch.Tensor:
+        """Pass tokens through the network whose modulation is known; see `forward`."""
         relations = self.relations(pose, possible, scene)
-        given = nn.functional.silu(given + self.level(_waves(level)))
         slot = torch.arange(tokens.shape[1], device=tokens.device).clamp(max=1 + ROLE_SLOTS)
         x = self.enter(tokens) + self.roles[slot]
-        for index, block in enumerate(self.blocks):
-            x = block(x, given, scene, relations, index)
-        shift, scale = self.final(given)[:, None].chunk(2, -1)
+        for index, block in enumerate(self._blocks()):
+            x = block(x, modulation.blocks[index], scene, relations, index)
+        shift, scale = modulation.final[:, None].chunk(2, -1)
         return self.leave(torch.addcmul(shift, self.norm(x), 1.0 + scale))
 
 

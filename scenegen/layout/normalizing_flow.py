@@ -186,7 +186,8 @@ class Coupling(nn.Module):
             keys=context.road.keys[self.index :], values=context.road.values[self.index :]
         )
         relations = self.relations(pose, context.there, road)
-        x = self.block(x + self.roles[slot], context.given, road, relations, 0)
+        shape = self.block.modulate(context.given)
+        x = self.block(x + self.roles[slot], shape, road, relations, 0)
         raw = self.leave(self.norm(x)).to(numbers)
         raw = raw.view(*raw.shape[:-1], len(self.moved), spline_outputs(self.bins))
         line = slice(0, len(self.moved) - (ANGLE in self.moved))

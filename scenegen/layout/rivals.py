@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from scenegen.layout.learned import ShippedLayout
+from scenegen.layout.shipping import ShippedLayout
 
 
 class VaeLayout(ShippedLayout):

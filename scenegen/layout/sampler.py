@@ -8,6 +8,7 @@ stochastic sampler, so that what guidance makes frequent can be weighted back.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -33,13 +34,22 @@ Denoise = Callable[[torch.Tensor, float], Estimate]
 class SceneNoise:
     """Standard normal numbers, for each scene from a stream of its own."""
 
-    def __init__(self, seeds: Sequence[int]) -> None:
-        """Start the streams of the scenes of a batch."""
+    def __init__(self, seeds: Sequence[int], slots: int = 0) -> None:
+        """Start the streams of the scenes of a batch.
+
+        Args:
+            seeds: Seed of each scene.
+            slots: Rows drawn at a time, however few of them are taken: what a scene gets does not
+                depend on how many rows its batch needs. 0 to draw just those.
+        """
         self.streams = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.slots = slots
 
     def draw(self, shape: Sequence[int]) -> torch.Tensor:
         """Give noise of shape (B, *shape)."""
-        return torch.stack([torch.randn(*shape, generator=stream) for stream in self.streams])
+        rows, *rest = shape
+        full = (max(rows, self.slots), *rest)
+        return torch.stack([torch.randn(*full, generator=s)[:rows] for s in self.streams])
 
 
 def sample_heun(denoise: Denoise, x: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
@@ -58,6 +68,20 @@ def sample_heun(denoise: Denoise, x: torch.Tensor, sigmas: torch.Tensor) -> torc
             again = (moved - denoise(moved, after).steered) / after
             moved = x + (after - now) * 0.5 * (slope + again)
         x = moved
+    return x
+
+
+def sample_ddim(denoise: Denoise, x: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
+    """First-order deterministic sampler, one pass per step (DDIM, Song et al. 2021).
+
+    Args:
+        denoise: The denoiser.
+        x: Noise of deviation sigmas[0], shape (B, ...).
+        sigmas: Falling levels, the last zero, shape (steps + 1,).
+    """
+    for now, after in itertools.pairwise(sigmas.double().tolist()):
+        found = denoise(x, now).steered
+        x = found + (after / now) * (x - found)
     return x
 
 
@@ -88,7 +112,11 @@ def sample_dpm(denoise: Denoise, x: torch.Tensor, sigmas: torch.Tensor) -> torch
 
 
 def sample_ancestral(
-    denoise: Denoise, x: torch.Tensor, sigmas: torch.Tensor, noise: SceneNoise
+    denoise: Denoise,
+    x: torch.Tensor,
+    sigmas: torch.Tensor,
+    noise: SceneNoise,
+    follows: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Stochastic sampler whose steps are the Gaussian posteriors of the noising process.
 
@@ -98,11 +126,15 @@ def sample_ancestral(
     the sampled path under the base model to that under the steered one is a sum of differences of
     squares. The last step, to zero, is no random step: it is the base estimate for both.
 
+    Scenes that do not follow the steered chain are drawn by the base one, and their log-ratio tells
+    how likely the steered one would have been to draw them: what a mixture of both needs.
+
     Args:
         denoise: The denoiser.
         x: Noise of deviation sigmas[0], shape (B, ...).
         sigmas: Falling levels, the last zero, shape (steps + 1,).
         noise: Streams of the scenes.
+        follows: Which scenes follow the steered chain, shape (B,), bool; all if left out.
 
     Returns:
         Samples, shape (B, ...), and log p_base(path) - log p_steered(path), shape (B,), float64:
@@ -110,6 +142,9 @@ def sample_ancestral(
     """
     log_weight = torch.zeros(len(x), dtype=torch.float64)
     levels = sigmas.double().tolist()
+    led = torch.ones(len(x), dtype=torch.bool) if follows is None else follows.cpu()
+    chosen = led.to(x.device).view(-1, *[1] * (x.dim() - 1))
+    sign = torch.where(led, -0.5, 0.5).double()
     for now, after in itertools.pairwise(levels):
         found = denoise(x, now)
         if after == 0.0:
@@ -117,10 +152,27 @@ def sample_ancestral(
         share = (after / now) ** 2
         deviation = after * (1.0 - share) ** 0.5
         drawn = noise.draw(x.shape[1:]).to(x)
-        x = found.steered + share * (x - found.steered) + deviation * drawn
+        aim = torch.where(chosen, found.steered, found.base)
+        x = aim + share * (x - aim) + deviation * drawn
         if found.steered is not found.base:
             moved = ((1.0 - share) / deviation) * (found.steered - found.base).double().cpu()
             seen = drawn.double().cpu()
-            both = -(moved * seen + 0.5 * moved.square())
-            log_weight += both.flatten(1).sum(1)
+            cross = (moved * seen).flatten(1).sum(1)
+            log_weight += sign * moved.square().flatten(1).sum(1) - cross
     return x, log_weight
+
+
+def mixture_log_weight(log_ratio: torch.Tensor, unguided: float) -> torch.Tensor:
+    """Log weight of paths that are drawn with guidance or, with a probability, without.
+
+    With p without and q with guidance, and the share a drawn from p, a path counts
+    p / (a p + (1 - a) q), whichever of both drew it: at most 1 / a (Owen & Zhou 2000).
+
+    Args:
+        log_ratio: log p - log q of each path, any shape.
+        unguided: The share a, at least 0 and below 1.
+    """
+    if unguided == 0.0:
+        return log_ratio
+    rest = math.log1p(-unguided) - log_ratio
+    return -torch.logaddexp(torch.full_like(rest, math.log(unguided)), rest)

@@ -10,8 +10,12 @@ import torch
 
 from scenegen.errors import ShapeError
 from scenegen.layout.shards import CorpusBatch
-from scenegen.layout.tokens import CHANNELS, POSE, PRESENCE
+from scenegen.layout.tokens import CHANNELS, POSE, PRESENCE, ROLE_SLOTS
 from scenegen.scene import EGO
+
+BLOCK = 8
+"""Slots and polylines are left out in blocks of this size: matrix products of other sizes round the
+rows at their ends differently, and a scene would depend on its place in the batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,6 +95,17 @@ class SceneBatch:
             condition=torch.where(self.asked, self.condition, 0.0),
         )
 
+    def trimmed(self) -> Self:
+        """Leave out the last slots and polylines that are empty in every scene.
+
+        Slots of the ego and the roles stay; what is left out is out of sight for any model.
+        """
+        slots = _whole(max(1 + ROLE_SLOTS, 1 + _last(self.possible)))
+        lines = _whole(max(1, 1 + _last(self.map_valid)))
+        cut = {name: getattr(self, name)[:, :slots] for name in ("agents", "known")}
+        roads = ("map_points", "map_attributes", "map_valid")
+        return replace(self, **cut, **{name: getattr(self, name)[:, :lines] for name in roads})
+
     @classmethod
     def concatenate(cls, parts: Sequence[SceneBatch]) -> Self:
         """Join batches along the scenes."""
@@ -117,6 +132,17 @@ class SceneBatch:
             asked=torch.ones_like(condition, dtype=torch.bool) if asked is None else asked,
             known=known_of_fresh(rows.agents),
         )
+
+
+def _whole(count: int) -> int:
+    """Round up to whole BLOCKs."""
+    return -(-count // BLOCK) * BLOCK
+
+
+def _last(there: torch.Tensor) -> int:
+    """Largest index along the second axis at which anything is there; -1 for none."""
+    found = there.any(0).nonzero()
+    return int(found[-1]) if len(found) else -1
 
 
 def known_of_fresh(agents: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import nn
 
+from scenegen.errors import CheckpointError
 from scenegen.layout.agent_count import AgentCount
 from scenegen.layout.condition_tokens import condition_groups
 from scenegen.layout.network import NetworkConfig
@@ -73,6 +74,36 @@ class SceneModel(nn.Module, ABC):
         Returns:
             Tokens, shape (B, A, CHANNELS), as `finished` leaves them: known channels to the bit.
         """
+
+    def begin_from(self, source: SceneModel) -> None:
+        """Take the weights of another model of the family to start from.
+
+        Raises:
+            CheckpointError: It is of another family, or of another size.
+        """
+        if source.name != self.name:
+            raise CheckpointError(
+                f"{self.name}: expected weights of the same family, got {source.name!r}"
+            )
+        self.load_weights(source.state_dict(), source.name)
+
+    def load_weights(self, weights: Mapping[str, torch.Tensor], name: str) -> None:
+        """Load weights, whatever floats they are stored as.
+
+        Args:
+            weights: By name.
+            name: What the message calls them.
+
+        Raises:
+            CheckpointError: They are of another shape.
+        """
+        now = self.state_dict()
+        try:
+            self.load_state_dict({n: v.to(now[n].dtype) for n, v in weights.items()})
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{self.name}: weights of {name!r} do not fit ({error})"
+            ) from error
 
     def config(self) -> dict[str, Jsonable]:
         """Give the settings from which `from_config` builds the same model."""

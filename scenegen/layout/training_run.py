@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,24 @@ import torch
 
 from scenegen.errors import RecordingError, UnknownNameError
 from scenegen.layout.known_masks import MaskShares, draw_masks
-from scenegen.layout.learned import SCENE_MODELS
+from scenegen.layout.learned import SCENE_MODELS, model_of
 from scenegen.layout.motion import ACCELERATION_LIMITS
+from scenegen.layout.network import Block, MapEncoder, RelationEncoder
 from scenegen.layout.raw_measures import raw_measures
 from scenegen.layout.scene_batch import SceneBatch
 from scenegen.layout.scene_model import SceneModel
 from scenegen.layout.shards import CorpusReader
 from scenegen.layout.standardize import GROUPS
+from scenegen.layout.student import StudentModel
 from scenegen.layout.tokens import ACCELERATION_SCALE
 from scenegen.seeding import Jsonable, digest, stream
-from scenegen.training import Budget, Checkpoint, Trainer, save_checkpoint
+from scenegen.training import Budget, Checkpoint, Trainer, load_checkpoint, save_checkpoint
 from scenegen.training.checkpoint import write_atomically
+from scenegen.training.parallel import ALONE, Processes
 
 CHECKPOINT, CARD, PROGRESS = "checkpoint.safetensors", "card.json", "progress.jsonl"
+BEST = "best.safetensors"
+"""Averaged weights with the best score so far, of a run that stops early."""
 LICENCE = "Apache-2.0"
 VALIDATION_SCENES = 512
 """Scenes of the validation split a loss is measured on, at most."""
@@ -150,6 +155,8 @@ class TrainingRun:
         begin: Checkpoint | None = None,
         device: str = "cpu",
         partial: bool = False,
+        processes: Processes = ALONE,
+        compiled: bool = False,
     ) -> None:
         """Read the corpora, build the model, and load what the folder holds.
 
@@ -157,19 +164,30 @@ class TrainingRun:
             folder: Where states, logs and the checkpoint go.
             settings: How to train.
             corpora: Folders of corpora.
-            begin: Weights to start from instead of fresh ones.
+            begin: Weights to start from instead of fresh ones; for a student those of its teacher.
+                Events and settings are those of the checkpoint unless others are given.
             device: cpu or cuda.
             partial: Read the finished part of corpora that are still being built.
+            processes: Processes that train together.
+            compiled: Whether torch compiles the blocks of the network; worth it on GPUs.
+
+        Raises:
+            CheckpointError: The weights to start from are of another family or size, or the folder
+                holds another run.
         """
+        settings = settings_from(settings, begin)
         self.folder, self.settings, self.device = folder, settings, device
+        self.processes, self.share = processes, processes.share(settings.batch)
         self.train = Corpus(corpora, "train", settings.events, partial=partial)
         self.validation = _validation(corpora, self.train.events, partial)
         self.model = build_model(settings, self.train.events)
         if begin is not None:
-            load_weights(self.model, begin)
+            self.model.begin_from(model_of(begin))
         else:
             self.model.scale.fit(self.train.reader.rows.agents)
         self.model.to(device)
+        if compiled:
+            compile_blocks(self.model)
         optimizer = torch.optim.AdamW(
             self.model.parameters(),
             lr=settings.rate,
@@ -181,11 +199,13 @@ class TrainingRun:
             self.model,
             optimizer,
             name=settings.model,
-            config=_config_of(settings, self.train),
+            config=_config_of(settings, self.train, begin),
             seed=settings.seed,
             ema_decay=settings.ema,
             clip_norm=settings.clip,
+            processes=processes,
         )
+        processes.agree(self.model)
 
     def run(
         self,
@@ -193,6 +213,7 @@ class TrainingRun:
         steps: int = 10**9,
         cpu_seconds: float = float("inf"),
         every: int = 500,
+        patience: int = 0,
         on_look: Callable[[SceneModel, int, dict[str, Jsonable]], None] | None = None,
     ) -> str:
         """Train until the budget is spent; validate on the way, and write the checkpoint.
@@ -201,24 +222,68 @@ class TrainingRun:
             steps: Steps in all, those of earlier calls included.
             cpu_seconds: CPU time of this call [s].
             every: Steps between validations.
+            patience: Validations without a better score after which the run ends; the checkpoint
+                then has the best weights, maybe those it began with. 0 to go on, and to take the
+                last ones.
             on_look: Called after each with the averaged model, the step and the losses.
 
         Returns:
-            What ended it: "steps" or "cpu_seconds".
+            What ended it: "steps", "cpu_seconds" or "patience".
+
+        Raises:
+            RecordingError: There is patience, but nothing is held out to judge by.
         """
+        if patience and self.validation is None:
+            raise RecordingError("train: expected held-out scenes to stop early by, found none")
         began, ended = time.process_time(), "steps"
+        if patience and self.trainer.step == 0:
+            self._look(0.0, on_look, keep_best=True)
         while self.trainer.step < steps:
+            if patience and self._waited() >= patience:
+                ended = "patience"
+                break
             until = min(steps, (self.trainer.step // every + 1) * every)
             left = cpu_seconds - (time.process_time() - began)
             before = time.process_time()
             ended = self.trainer.run(self._loss_of, Budget(steps=until, cpu_seconds=left), every)
-            line = self._validate(time.process_time() - before)
-            if on_look is not None:
-                on_look(self.averaged(), self.trainer.step, line)
+            self._look(time.process_time() - before, on_look, keep_best=patience > 0)
             if ended == "cpu_seconds":
                 break
-        self.finish()
+        if self.processes.leads:
+            self.finish()
+        self.processes.wait()
         return ended
+
+    def _look(
+        self,
+        cpu_seconds: float,
+        on_look: Callable[[SceneModel, int, dict[str, Jsonable]], None] | None,
+        *,
+        keep_best: bool,
+    ) -> None:
+        """Validate, in the first process; keep the weights if they are the best so far."""
+        if self.processes.leads:
+            line = self._validate(cpu_seconds)
+            if keep_best and self._waited() == 0:
+                self._keep()
+            if on_look is not None:
+                on_look(self.averaged(), self.trainer.step, line)
+        self.processes.wait()
+
+    def _waited(self) -> int:
+        """Number of validations since the best one."""
+        losses = [row["validation_loss"] for row in _lines(self.folder / PROGRESS)]
+        return len(losses) - 1 - int(np.argmin(losses)) if losses else 0
+
+    def _keep(self) -> None:
+        weights = {n: v.cpu() for n, v in self.averaged().state_dict().items()}
+        best = Checkpoint(
+            model=self.settings.model,
+            config=self.model.config(),
+            tensors=weights,
+            training={"step": self.trainer.step},
+        )
+        save_checkpoint(self.folder / BEST, best)
 
     def averaged(self) -> SceneModel:
         """Give the model with the averaged weights, on the CPU."""
@@ -227,8 +292,15 @@ class TrainingRun:
         return model.eval()
 
     def finish(self) -> str:
-        """Write the checkpoint of the averaged weights and its card; gives its SHA-256."""
-        model = self.averaged()
+        """Write the checkpoint of the averaged weights and its card; gives its SHA-256.
+
+        Of a run that stops early, those of the step with the best score.
+        """
+        model, score = self.averaged(), dict[str, Jsonable]()
+        if (self.folder / BEST).exists():
+            best = load_checkpoint(self.folder / BEST, self.settings.model)
+            model = model_of(best)
+            score = self._scores(best)
         progress = _lines(self.folder / PROGRESS)
         card: dict[str, Jsonable] = {
             "model": self.settings.model,
@@ -240,18 +312,29 @@ class TrainingRun:
             "cpu_seconds": round(sum(float(line["cpu_seconds"]) for line in progress), 1),
             "parameters": sum(p.numel() for p in model.parameters()),
             "metrics": progress[-1] if progress else {},
+            **score,
         }
         sha256 = save_checkpoint(self.folder / CHECKPOINT, checkpoint_of(model, card))
         text = json.dumps({**card, "sha256": sha256}, indent=1, sort_keys=True)
         write_atomically(self.folder / CARD, text.encode())
         return sha256
 
+    def _scores(self, best: Checkpoint) -> dict[str, Jsonable]:
+        """Held-out scores before any step and at the best one."""
+        rows = _lines(self.folder / PROGRESS)
+        step = best.training["step"]
+        after = next(row for row in rows if row["step"] == step)
+        return {"held_out_before": rows[0], "held_out_after": after, "best_step": step}
+
     def _loss_of(self, model: torch.nn.Module, step: int, rng: np.random.Generator) -> torch.Tensor:
         settings = self.settings
         for group in self.trainer.optimizer.param_groups:
             group["lr"] = settings.rate_at(step)
         rows = rng.integers(len(self.train), size=settings.batch)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        seed = int(rng.integers(2**62))
+        rank = self.processes.rank
+        rows = rows[rank * self.share : (rank + 1) * self.share]
+        generator = torch.Generator().manual_seed((seed + rank) % 2**62)
         return self._loss(self.model, self.train.scenes(rows), generator)
 
     def _loss(
@@ -317,12 +400,22 @@ def checkpoint_of(model: SceneModel, card: Mapping[str, Jsonable]) -> Checkpoint
     return Checkpoint(model=model.name, config=model.config(), tensors=tensors, training=card)
 
 
-def load_weights(model: SceneModel, checkpoint: Checkpoint) -> None:
-    """Load the weights of a checkpoint into a model of the same shape."""
-    now = model.state_dict()
-    model.load_state_dict(
-        {n: v.to(now[n].dtype) for n, v in checkpoint.tensors.items() if n in now}
-    )
+def settings_from(settings: TrainingSettings, begin: Checkpoint | None) -> TrainingSettings:
+    """Take events and settings over from the checkpoint that a training starts from."""
+    if begin is None:
+        return settings
+    known = SCENE_MODELS[settings.model].parts.keys() | {"network"}
+    config = {name: part for name, part in begin.config.items() if name in known}
+    found = begin.config.get("events")
+    events = tuple(map(str, found)) if isinstance(found, list) else ()
+    return replace(settings, config={**config, **settings.config}, events=settings.events or events)
+
+
+def compile_blocks(model: SceneModel) -> None:
+    """Let torch compile the layers that do the work, in place; names of weights stay."""
+    for part in model.modules():
+        if isinstance(part, Block | RelationEncoder | MapEncoder):
+            part.compile()
 
 
 def _validation(corpora: Sequence[Path], events: Sequence[str], partial: bool) -> Corpus | None:
@@ -332,8 +425,17 @@ def _validation(corpora: Sequence[Path], events: Sequence[str], partial: bool) -
         return None
 
 
-def _config_of(settings: TrainingSettings, train: Corpus) -> dict[str, Jsonable]:
-    return {"settings": _json(settings), "data": train.digest(), "events": list(train.events)}
+def _config_of(
+    settings: TrainingSettings, train: Corpus, begin: Checkpoint | None
+) -> dict[str, Jsonable]:
+    taught = settings.model == StudentModel.name and begin is not None
+    source: dict[str, Jsonable] = {"from": begin.sha256} if begin is not None and taught else {}
+    return {
+        "settings": _json(settings),
+        "data": train.digest(),
+        "events": list(train.events),
+        **source,
+    }
 
 
 def _json(settings: TrainingSettings) -> dict[str, Jsonable]:

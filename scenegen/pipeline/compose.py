@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
@@ -12,9 +13,9 @@ import numpy as np
 
 from scenegen.errors import QueryError, UnknownNameError
 from scenegen.events import Pinned, Script
-from scenegen.layout import LAYOUT_MODELS, LayoutModel, LayoutRequest
+from scenegen.layout import LAYOUT_MODELS, LayoutModel, LayoutRequest, default_layout_model
 from scenegen.maps import MAP_SOURCES, MapSource, RecordedScene
-from scenegen.pipeline.guided import ModelStager, ModelStaging, Staging
+from scenegen.pipeline.guided import GuidedScene, ModelStager, ModelStaging, Place, Staging
 from scenegen.pipeline.nominal import pin_nominal
 from scenegen.pipeline.recorded import add_recorded
 from scenegen.pipeline.wishes import Wishes, choose, wishes_of
@@ -40,6 +41,7 @@ ROADS_DRAWN = 6
 """Roads drawn until one can hold the event."""
 TRIES_PER_MAP = 8
 """Draws on one road before another road is drawn."""
+NO_PLACE = "found no place on the road"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,7 +54,8 @@ class Request:
         duration: Length of a scenario [s].
         agents: Most agents in a scene, the ego included.
         density: Background traffic [vehicles per lane kilometre].
-        layout_model: Name of the model that fills the scene.
+        layout_model: Name of the model that fills the scene: the diffusion model where its
+            checkpoint ships, else the heuristic one.
         tries: Draws per scenario before giving up.
         base: A recorded scene to build in, None for procedural roads.
         layout: The layout model itself, for one that is not registered, such as a checkpoint of
@@ -66,7 +69,7 @@ class Request:
     duration: float = 8.0
     agents: int = 32
     density: float = 18.0
-    layout_model: str = "heuristic"
+    layout_model: str = field(default_factory=default_layout_model)
     tries: int = 400
     base: RecordedScene | None = None
     layout: LayoutModel | None = None
@@ -116,13 +119,24 @@ class Weighed(NamedTuple):
     log_weight: float | None
 
 
-class _Filled(NamedTuple):
-    """Everybody in a scene; no agents where the sampled roles did not fit in."""
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Road, weather and script of a try; nobody is pinned where no place was found."""
 
-    agents: AgentStates | None
-    plans: AgentPlans | None
+    index: int
+    attempt: int
+    roadmap: RoadMap
+    conditions: Conditions
+    script: Script | None
+    pinned: Pinned | None
+
+
+class _Filled(NamedTuple):
+    """Everybody in a scene."""
+
+    agents: AgentStates
+    plans: AgentPlans
     roles: dict[str, int]
-    log_weight: float | None
 
 
 class Composer:
@@ -163,22 +177,56 @@ class Composer:
 
     def weighed(self, index: int, attempt: int, roadmap: RoadMap | None = None) -> Weighed:
         """Draw one composition together with its importance weight; see `compose`."""
+        place = self._placed(index, attempt, roadmap)
+        if place.pinned is None:
+            return Weighed(NO_PLACE, 0.0)
+        rng = self._layout_rng(place)
+        if self.stager is not None:
+            staged = self.stager.stage(place.pinned, self._layout_request(place), rng)
+            return self._of_model(place, staged)
+        filled = self._fill(place, rng)
+        return Weighed(self._composition(place, filled), None)
+
+    def weighed_batch(self, indices: Sequence[int], attempt: int = 0) -> list[Weighed]:
+        """Draw one composition of each scenario; what a model samples is sampled together.
+
+        Quicker than one by one, and the same up to rounding.
+        """
+        if self.stager is None:
+            return [self.weighed(index, attempt) for index in indices]
+        places = [self._placed(index, attempt, None) for index in indices]
+        wanted = [
+            Place(p.pinned, self._layout_request(p), self._layout_rng(p))
+            for p in places
+            if p.pinned is not None
+        ]
+        staged = iter(self.stager.stage_batch(wanted))
+        return [
+            Weighed(NO_PLACE, 0.0) if p.pinned is None else self._of_model(p, next(staged))
+            for p in places
+        ]
+
+    def _placed(self, index: int, attempt: int, roadmap: RoadMap | None) -> _Placed:
+        """Draw road, weather and script of a try."""
         seed = self.request.seed
         roadmap = roadmap or self._road(index, attempt // TRIES_PER_MAP)
         conditions = self._conditions(roadmap.kind, stream(seed, "conditions", index, attempt))
         script, pinned = self._pin(roadmap, stream(seed, "event", index, attempt))
-        if pinned is None:
-            return Weighed("found no place on the road", 0.0)
-        filled = self._fill(roadmap, conditions, pinned, index, attempt)
-        if filled.agents is None or filled.plans is None:
-            return Weighed("had sampled roles that did not fit in", filled.log_weight)
-        made = Composition(
-            scene=Scene(roadmap=roadmap, agents=filled.agents, conditions=conditions),
+        return _Placed(index, attempt, roadmap, conditions, script, pinned)
+
+    def _of_model(self, place: _Placed, staged: GuidedScene) -> Weighed:
+        if staged.layout is None:
+            return Weighed("had sampled roles that did not fit in", staged.log_weight)
+        filled = _Filled(staged.layout.agents, staged.layout.plans, staged.roles)
+        return Weighed(self._composition(place, filled), staged.log_weight)
+
+    def _composition(self, place: _Placed, filled: _Filled) -> Composition:
+        return Composition(
+            scene=Scene(roadmap=place.roadmap, agents=filled.agents, conditions=place.conditions),
             plans=filled.plans,
             roles=filled.roles,
-            provenance=self._provenance(index, attempt, script, roadmap),
+            provenance=self._provenance(place.index, place.attempt, place.script, place.roadmap),
         )
-        return Weighed(made, filled.log_weight)
 
     def _road(self, index: int, draw: int) -> RoadMap:
         """Draw the road of some tries; the last ones are kept, since tries come in order."""
@@ -218,37 +266,32 @@ class Composer:
             return None, None
         return script, script.pin(roadmap, rng, log)
 
-    def _fill(
-        self, roadmap: RoadMap, conditions: Conditions, pinned: Pinned, index: int, attempt: int
-    ) -> _Filled:
-        """Add the background: the recorded traffic if there is some, else the layout model's.
-
-        Where the model stages the event, the roles are its own as well.
-        """
-        rng = stream(self.request.seed, "layout", index, attempt)
+    def _fill(self, place: _Placed, rng: np.random.Generator) -> _Filled:
+        """Add the background: the recorded traffic if there is some, else the layout model's."""
+        pinned = place.pinned
+        if pinned is None:
+            raise ValueError("_fill: expected pinned agents, got none")
         names = self.wishes.role_names
         roles = {names.get(role, role): agent for role, agent in pinned.roles.items()}
         if self.request.base is not None:
             steps = round(self.request.duration / STEP) + 1
-            agents, plans = add_recorded(pinned, self.request.base.log, steps, conditions, rng)
-            return _Filled(agents, plans, roles, None)
-        request = self._layout_request(roadmap, conditions, pinned)
-        if self.stager is not None:
-            staged = self.stager.stage(pinned, request, rng)
-            if staged.layout is None:
-                return _Filled(None, None, {}, staged.log_weight)
-            return _Filled(
-                staged.layout.agents, staged.layout.plans, staged.roles, staged.log_weight
+            agents, plans = add_recorded(
+                pinned, self.request.base.log, steps, place.conditions, rng
             )
-        filled = self.layout.sample(request, rng)
-        return _Filled(filled.agents, filled.plans, roles, None)
+            return _Filled(agents, plans, roles)
+        filled = self.layout.sample(self._layout_request(place), rng)
+        return _Filled(filled.agents, filled.plans, roles)
 
-    def _layout_request(
-        self, roadmap: RoadMap, conditions: Conditions, pinned: Pinned
-    ) -> LayoutRequest:
+    def _layout_rng(self, place: _Placed) -> np.random.Generator:
+        return stream(self.request.seed, "layout", place.index, place.attempt)
+
+    def _layout_request(self, place: _Placed) -> LayoutRequest:
+        pinned = place.pinned
+        if pinned is None:
+            raise ValueError("_layout_request: expected pinned agents, got none")
         return LayoutRequest(
-            roadmap=roadmap,
-            conditions=conditions,
+            roadmap=place.roadmap,
+            conditions=place.conditions,
             pinned=pinned.agents,
             plans=pinned.plans,
             agents=max(self.request.agents, pinned.agents.count),

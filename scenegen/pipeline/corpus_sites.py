@@ -229,6 +229,8 @@ def _composer(settings: CorpusSettings, event: str, density: float) -> Composer:
         duration=settings.duration,
         agents=settings.agents,
         density=density,
+        # A corpus is what models learn from: none of it may come from a model.
+        layout_model="heuristic",
         tries=settings.tries,
     )
     return Composer(request)

@@ -57,6 +57,9 @@ class GuidanceSettings:
         reach: Most that a standardised channel is moved at a noise level, in units of the deviation
             that the clean value has there, sigma / sqrt(1 + sigma^2).
         contact: Weight of a metre of overlapping boxes against one of margin.
+        above: Noise level below which nothing is pulled. The lower the level, the less likely is
+            the same pull to have been drawn by chance: where paths are weighed, high levels alone
+            leave the weights more even.
     """
 
     weight: float = 1.0
@@ -64,10 +67,11 @@ class GuidanceSettings:
     inner: int = 2
     reach: float = 1.0
     contact: float = 1.0
+    above: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        numbers = (self.weight, self.target, self.reach, self.contact)
+        numbers = (self.weight, self.target, self.reach, self.contact, self.above)
         sound = all(math.isfinite(x) and x >= 0.0 for x in numbers)
         if not (sound and self.inner >= 1):
             raise ValueError(
@@ -179,7 +183,7 @@ class QueryGuide:
             The shift in tokens, shape (B, A, CHANNELS).
         """
         how = self.settings
-        if how.weight == 0.0:
+        if how.weight == 0.0 or sigma < how.above:
             return torch.zeros_like(estimate)
         begin, spread = estimate.detach().double(), self.spread.double()
         free, shift = self._free(batch), torch.zeros_like(begin)

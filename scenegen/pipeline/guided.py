@@ -6,12 +6,13 @@ everybody moves is the model's. What it makes is simulated and verified like any
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+import torch
 
 from scenegen.arrays import FloatArray
 from scenegen.errors import CheckpointError, QueryError, UnknownNameError
@@ -21,6 +22,8 @@ from scenegen.layout.decoding import decode
 from scenegen.layout.diffusion import DiffusionModel, Sampler, SamplerConfig
 from scenegen.layout.learned import SceneTask, one_thread
 from scenegen.layout.projection import feasible
+from scenegen.layout.sampler import mixture_log_weight
+from scenegen.layout.scene_batch import SceneBatch
 from scenegen.layout.tokens import ROLE_SLOTS
 from scenegen.pipeline.guidance import GuidanceSettings, QueryGuide, Site
 from scenegen.pipeline.wishes import Wishes
@@ -61,6 +64,9 @@ class ModelStaging:
         event_scale: Classifier-free guidance towards the event, 1 for none.
         severity: Whether the condition also asks for the time to collision of the query.
         ego: What moves the ego.
+        unguided: Share of the scenes that are drawn without guidance, where paths are weighed. The
+            weights are those of the mixture of both and at most 1 / unguided (defensive mixture;
+            Owen & Zhou 2000).
     """
 
     guidance: GuidanceSettings = field(default_factory=GuidanceSettings)
@@ -69,9 +75,12 @@ class ModelStaging:
     event_scale: float = 1.0
     severity: bool = True
     ego: EgoMotion = EgoMotion.SAMPLED
+    unguided: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check the number of steps."""
+        """Check the number of steps and the share."""
+        if not 0.0 <= self.unguided < 1.0:
+            raise ValueError(f"ModelStaging.unguided: expected 0 to 1, got {self.unguided}")
         if self.steps < 1:
             raise ValueError(f"ModelStaging.steps: expected at least 1, got {self.steps}")
 
@@ -89,6 +98,7 @@ class ModelStaging:
             event_scale=data["event_scale"],
             severity=data["severity"],
             ego=EgoMotion(data["ego"]),
+            unguided=data.get("unguided", 0.0),
         )
 
 
@@ -106,6 +116,20 @@ class GuidedScene:
     layout: Layout | None
     roles: dict[str, int]
     log_weight: float | None
+
+
+class Place(NamedTuple):
+    """Where a scene is to be staged.
+
+    Attributes:
+        pinned: A place for the event; only the ego of it is used.
+        request: Road, conditions and numbers of agents; its pinned agents are not looked at.
+        rng: Random numbers of the scene.
+    """
+
+    pinned: Pinned
+    request: LayoutRequest
+    rng: np.random.Generator
 
 
 class ModelStager:
@@ -165,12 +189,41 @@ class ModelStager:
             request: Road, conditions and numbers of agents; its pinned agents are not looked at.
             rng: Random numbers.
         """
-        request = replace(
-            request, pinned=pinned.agents[[EGO]], plans=_alone(pinned.plans), event=self.event.name
-        )
+        return self.stage_batch([Place(pinned, request, rng)])[0]
+
+    def stage_batch(self, places: Sequence[Place]) -> list[GuidedScene]:
+        """Sample one scene per place, all in one batch, which costs less than one by one.
+
+        A scene that is sampled among others is the same up to rounding.
+        """
+        if not places:
+            return []
         slots = tuple(range(1, 1 + len(self.roles)))
-        task = self.layout.task(request, slots, self.severity, rng)
-        tokens, log_weight = self.tokens(request, task, int(rng.integers(2**62)))
+        requests, tasks, seeds, follows = [], [], list[int](), list[bool]()
+        for pinned, asked, rng in places:
+            ego, plans = pinned.agents[[EGO]], _alone(pinned.plans)
+            request = replace(asked, pinned=ego, plans=plans, event=self.event.name)
+            requests.append(request)
+            tasks.append(self.layout.task(request, slots, self.severity, rng))
+            seeds.append(int(rng.integers(2**62)))
+            follows.append(not self.how.unguided or bool(rng.random() >= self.how.unguided))
+        tokens, weights = self.tokens(requests, tasks, seeds, follows)
+        return [
+            self._finished(request, task, tokens[i], None if weights is None else weights[i], rng)
+            for i, (request, task, (_, _, rng)) in enumerate(
+                zip(requests, tasks, places, strict=True)
+            )
+        ]
+
+    def _finished(
+        self,
+        request: LayoutRequest,
+        task: SceneTask,
+        tokens: FloatArray,
+        log_weight: float | None,
+        rng: np.random.Generator,
+    ) -> GuidedScene:
+        """Turn sampled tokens into a scene: decoded, mended, checked."""
         if self.how.ego is EgoMotion.SAMPLED:
             request = _following(request, tokens, task.frame)
         staged = self.layout.staged(request, task, tokens, self.roles, rng)
@@ -181,22 +234,32 @@ class ModelStager:
         return GuidedScene(layout=staged.layout, roles=staged.roles, log_weight=log_weight)
 
     def tokens(
-        self, request: LayoutRequest, task: SceneTask, seed: int
-    ) -> tuple[FloatArray, float | None]:
-        """Sample the tokens of one scene.
+        self,
+        requests: Sequence[LayoutRequest],
+        tasks: Sequence[SceneTask],
+        seeds: list[int],
+        follows: Sequence[bool],
+    ) -> tuple[FloatArray, list[float] | None]:
+        """Sample the tokens of some scenes together.
 
         Args:
-            request: The road.
-            task: What is known.
-            seed: Seed of the noise.
+            requests: Their roads.
+            tasks: What is known of each.
+            seeds: Seed of the noise of each.
+            follows: Which of them are guided.
 
         Returns:
-            Tokens, shape (A, CHANNELS), and the log importance weight of the path if there is one.
+            Tokens, shape (B, A, CHANNELS), and the log importance weight of each path if there are
+            any: without guidance over with it, or over the mixture of both.
         """
+        sites = [
+            Site(roadmap=request.roadmap, frame=task.frame)
+            for request, task in zip(requests, tasks, strict=True)
+        ]
         guide = QueryGuide.of(
             self.query,
             {role: 1 + k for k, role in enumerate(self.roles)},
-            [Site(roadmap=request.roadmap, frame=task.frame)],
+            sites,
             self.model.scale.spread,
             self.how.guidance,
             self.duration,
@@ -209,10 +272,14 @@ class ModelStager:
             guide=guide if guided else None,
             clamp=self.how.guidance.reach,
         )
+        batch = SceneBatch.concatenate([task.batch for task in tasks])
         with one_thread():
-            drawn = self.model.draw(task.batch, [seed], config)
-        weight = None if drawn.log_weight is None else float(drawn.log_weight[0])
-        return drawn.tokens[0].numpy(), weight
+            drawn = self.model.draw(batch, seeds, config, torch.tensor(follows))
+        if drawn.log_weight is None:
+            return drawn.tokens.numpy(), None
+        return drawn.tokens.numpy(), mixture_log_weight(
+            drawn.log_weight, self.how.unguided
+        ).tolist()
 
 
 def wanted_severity(query: Query) -> float | None:

@@ -56,8 +56,9 @@ def guided_rate(
     The scenes are drawn by the ancestral sampler, whose paths have a density: the weight of a scene
     is that density without guidance over that with it, and 1 in both where no place was found. The
     share is that of hits among sound scenes, both weighted (`estimate_rate`, self-normalised), so
-    that what is rejected is rejected under both laws. It is about the model's own law at this
-    number of steps, not about reality.
+    that what is rejected is rejected under both laws. Of the guards the one for the hits decides,
+    which is the stricter one for a mixture of guided and unguided scenes. It is about the model's
+    own law at this number of steps, not about reality.
 
     Args:
         query: What is counted.
@@ -83,13 +84,17 @@ def guided_rate(
             hits.append(hit)
             weights.append(log_weight)
         show(high, sum(hits))
-    rate = estimate_rate(np.array(hits, np.bool_), np.array(weights), normalised=True)
+    shown, logs = np.array(hits, np.bool_), np.array(weights)
+    rate = estimate_rate(shown, logs, normalised=True)
+    # Of a mixture all weights are even enough; what is added up for the rate is those of the hits.
+    guard = estimate_rate(shown, logs)
+    rate = replace(rate, effective_size=guard.effective_size, pareto_k=guard.pareto_k)
     return GuidedRate(rate=rate, sound=len(hits), exposure=exposure)
 
 
 def _weighed(query: Query, composer: Composer, indices: range) -> Iterator[tuple[bool, float]]:
     """Give whether each sound scene satisfies the query, and its log weight."""
-    drawn = [composer.weighed(index, 0) for index in indices]
+    drawn = composer.weighed_batch(indices)
     kept: list[tuple[Composition, float]] = [
         (one.composition, one.log_weight)
         for one in drawn

@@ -118,9 +118,9 @@ def replay(
 def _check_layout(provenance: Provenance, layout: LayoutModel | None) -> None:
     """Refuse another layout model than the one that filled a scenario."""
     name = provenance.options["layout_model"]
+    if layout is None and name in LAYOUT_MODELS:
+        layout = LAYOUT_MODELS[name]()
     if layout is None:
-        if name in LAYOUT_MODELS:
-            return
         raise CheckpointError(
             f"scenario {provenance.id} was filled by a layout model of one's own ({name!r}:"
             f" {_digests(provenance.digests)}); give its checkpoint"

@@ -25,6 +25,7 @@ from scenegen.training.checkpoint import (
     write_atomically,
 )
 from scenegen.training.ema import Ema
+from scenegen.training.parallel import ALONE, Processes
 
 STATE, LOSSES = "state.safetensors", "losses.jsonl"
 LossOf = Callable[[torch.nn.Module, int, np.random.Generator], torch.Tensor]
@@ -66,6 +67,7 @@ class Trainer:
         ema_decay: float = 0.9995,
         log_every: int = 50,
         clip_norm: float = float("inf"),
+        processes: Processes = ALONE,
     ) -> None:
         """Make or find the folder, and load what is in it.
 
@@ -79,13 +81,14 @@ class Trainer:
             ema_decay: Decay of the averaged weights.
             log_every: Steps between lines of the loss log.
             clip_norm: Gradients longer than this are shortened to it.
+            processes: Processes that train together; the first one stores the state.
 
         Raises:
             CheckpointError: The folder holds a damaged state, or that of another run.
         """
         self.folder, self.model, self.optimizer = folder, model, optimizer
         self.name, self.seed, self.log_every = name, seed, log_every
-        self.clip_norm = clip_norm
+        self.clip_norm, self.processes = clip_norm, processes
         self.config: dict[str, Jsonable] = {**config, "seed": seed, "ema_decay": ema_decay}
         self.step = 0
         self.ema = Ema(model, ema_decay)
@@ -112,10 +115,10 @@ class Trainer:
             self._advance(loss_of)
             if self.step % save_every == 0:
                 self.save()
-            if time.perf_counter() - wall >= budget.wall_seconds:
+            if self._all_stop(time.perf_counter() - wall >= budget.wall_seconds):
                 ended = "wall_seconds"
                 break
-            if time.process_time() - cpu >= budget.cpu_seconds:
+            if self._all_stop(time.process_time() - cpu >= budget.cpu_seconds):
                 ended = "cpu_seconds"
                 break
         self.save()
@@ -123,6 +126,8 @@ class Trainer:
 
     def save(self) -> None:
         """Store the state, the log first: a log without its state is cut when it is read."""
+        if not self.processes.leads:
+            return
         write_atomically(self.folder / LOSSES, "".join(self._losses).encode())
         state = self.optimizer.state_dict()
         tensors = {f"model.{n}": v for n, v in self.model.state_dict().items()}
@@ -149,6 +154,7 @@ class Trainer:
         loss = loss_of(self.model, self.step, stream(self.seed, "train", self.step))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.processes.average(self.model)
         if self.clip_norm < float("inf"):
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         self.optimizer.step()
@@ -156,6 +162,10 @@ class Trainer:
         self.step += 1
         if self.step % self.log_every == 0:
             self._losses.append(json.dumps({"step": self.step, "loss": loss.item()}) + "\n")
+
+    def _all_stop(self, spent: bool) -> bool:
+        device = next(self.model.parameters()).device
+        return self.processes.follow(spent, str(device))
 
     def _load(self) -> None:
         stored = load_checkpoint(self.folder / STATE, self.name)

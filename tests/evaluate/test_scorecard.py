@@ -30,7 +30,8 @@ def test_every_metric_is_measured(floor: Score) -> None:
     """The score has the lines of the table, in its order, each within its interval."""
     assert list(floor.figures) == list(METRICS)
     for name, figure in floor.figures.items():
-        if name not in {"worst family JSD"}:
+        # Families are too small here, and no two scenes share a road: see test_likelihood.
+        if name not in {"worst family JSD", "road likelihood"}:
             assert not math.isnan(figure.value), name
         if not math.isnan(figure.low):
             assert figure.low <= figure.value + 1e-9, name
