@@ -5,8 +5,23 @@ from __future__ import annotations
 from typing import Protocol
 
 from benchmarks.harness import Report
-from benchmarks.quality import events, layout, layout_training, query_yield, sensor_statistics
+from benchmarks.quality import (
+    camera,
+    contact_sheets,
+    events,
+    guided_yield,
+    layout,
+    layout_training,
+    lidar_segmentation,
+    query_yield,
+    segmentation,
+    sensor_statistics,
+)
+from benchmarks.quality import (
+    lidar as lidar_quality,
+)
 from benchmarks.speed import (
+    camera_gan,
     catalog,
     corpus,
     env_step,
@@ -27,11 +42,18 @@ class Benchmark(Protocol):
 
 
 BENCHMARKS: dict[str, Benchmark] = {
+    "quality.camera": camera.run,
+    "quality.contact_sheets": contact_sheets.run,
     "quality.events": events.run,
+    "quality.guided_yield": guided_yield.run,
     "quality.layout": layout.run,
     "quality.layout_training": layout_training.run,
+    "quality.lidar": lidar_quality.run,
+    "quality.lidar_segmentation": lidar_segmentation.run,
     "quality.query_yield": query_yield.run,
+    "quality.segmentation": segmentation.run,
     "quality.sensor_statistics": sensor_statistics.run,
+    "speed.camera_gan": camera_gan.run,
     "speed.catalog": catalog.run,
     "speed.corpus": corpus.run,
     "speed.env_step": env_step.run,

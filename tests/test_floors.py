@@ -16,6 +16,7 @@ FLOORS = [  # ground floor first; rooms on one line are neighbours and never imp
     {"geometry", "training"},
     {"scene"},
     {"maps", "layout", "sim", "render", "data"},
+    {"appearance"},
     {"events", "sensors"},
     {"query"},
     {"interchange", "evaluate", "view", "catalog"},

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from scenegen.appearance.camera_runtime import RENDERERS, Renderer, renderer_of
+from scenegen.appearance.lidar_appearance import LidarRenderer
 from scenegen.catalog import Catalog
 from scenegen.cli.arguments import (
     list_registries,
     read_base,
     read_layout,
     read_query,
+    read_rig,
     resolve,
 )
 from scenegen.cli.corpus import corpus_app
@@ -32,9 +35,10 @@ from scenegen.cli.terminal import (
     table,
 )
 from scenegen.cli.train import train_app
+from scenegen.cli.verify_image import verify_image
 from scenegen.data import Dataset
 from scenegen.errors import UnknownNameError
-from scenegen.layout import LAYOUT_MODELS
+from scenegen.layout import LAYOUT_MODELS, default_layout_model
 from scenegen.pipeline import Accepted, Request, Statistics, generate_dataset, replay
 from scenegen.pipeline.guided import Staging
 from scenegen.pipeline.runs import read_runs, total
@@ -42,6 +46,7 @@ from scenegen.pipeline.summary import summarise
 from scenegen.pipeline.viewing import view_item
 from scenegen.query import tags
 from scenegen.sensors import RIGS, Rig
+from scenegen.sensors.lidar_renderer import with_lidar_renderer
 from scenegen.view import write_html
 
 INTERRUPTED = 130
@@ -61,6 +66,7 @@ app.add_typer(corpus_app)
 app.add_typer(train_app)
 app.add_typer(teacher_app)
 app.command(epilog="Example:  scenegen solve edge.zarr -o plans.json")(solve)
+app.command(epilog="Example:  scenegen verify-image picture.jpg")(verify_image)
 app.command(epilog="Example:  scenegen estimate 'cut_in(c) and ttc(ego,c) < 2s' -n 2000")(estimate)
 
 QueryText = Annotated[str, typer.Argument(metavar="QUERY", help="the query, @FILE or @NAME")]
@@ -76,6 +82,29 @@ BasePath = Annotated[
 LayoutPath = Annotated[
     Path | None,
     typer.Option("--layout-checkpoint", help="a trained layout model of one's own"),
+]
+RendererName = Annotated[
+    str,
+    typer.Option(
+        "--renderer",
+        help=f"who makes the pictures: {', '.join(RENDERERS)}",
+        show_default="gan where its checkpoint ships, else base",
+    ),
+]
+RendererPath = Annotated[
+    Path | None,
+    typer.Option("--renderer-checkpoint", help="a trained camera renderer of one's own"),
+]
+LidarRendererName = Annotated[
+    LidarRenderer | None,
+    typer.Option(
+        "--lidar-renderer",
+        help="who decides on the echoes of lidars",
+        show_default="gan for makes it was trained on, else base",
+    ),
+]
+Watermark = Annotated[
+    bool, typer.Option("--watermark/--no-watermark", help="mark pictures as synthetic, invisibly")
 ]
 
 
@@ -94,13 +123,23 @@ def generate(
     duration: Annotated[float, typer.Option(help="length of a scenario [s]")] = 8.0,
     agents: Annotated[int, typer.Option(help="most agents in a scene")] = 24,
     density: Annotated[float, typer.Option(help="traffic [vehicles per lane km]")] = 18.0,
-    layout_model: Annotated[str, typer.Option(help=f"{', '.join(LAYOUT_MODELS)}")] = "heuristic",
+    layout_model: Annotated[
+        str,
+        typer.Option(
+            help=f"who fills the scene: {', '.join(LAYOUT_MODELS)}",
+            show_default="diffusion where its checkpoint ships, else heuristic",
+        ),
+    ] = "",
     layout_checkpoint: LayoutPath = None,
     staging: Annotated[
         Staging, typer.Option(help="who stages the event: its script, or the guided layout model")
     ] = Staging.SCRIPT,
     tries: Annotated[int, typer.Option(min=1, help="draws per scenario before giving up")] = 400,
     profile: Annotated[str, typer.Option(help="storage: default (JPEG) or lossless")] = "default",
+    renderer: RendererName = "",
+    renderer_checkpoint: RendererPath = None,
+    lidar_renderer: LidarRendererName = None,
+    watermark: Watermark = True,
     resume: Annotated[bool, typer.Option(help="go on where an earlier call stopped")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -111,21 +150,30 @@ def generate(
         duration=duration,
         agents=agents,
         density=density,
-        layout_model=layout_model,
+        layout_model=layout_model or default_layout_model(),
         tries=tries,
         base=read_base(base),
         layout=read_layout(layout_checkpoint),
         staging=staging,
     )
-    if rig not in RIGS:
-        raise UnknownNameError("rig", rig, RIGS)
+    job = _Job(
+        request=request,
+        count=count,
+        rig=with_lidar_renderer(read_rig(rig), lidar_renderer),
+        renderer=renderer_of(renderer, renderer_checkpoint),
+        watermark=watermark,
+        profile=profile,
+    )
     began = time.perf_counter()
     try:
-        statistics = _run(output, request, count, RIGS[rig], resume, profile, quiet=as_json)
+        statistics = _run(output, job, resume, quiet=as_json)
     except KeyboardInterrupt:
         err.print("interrupted: packs committed so far are whole, nothing else was kept")
         raise typer.Exit(INTERRUPTED) from None
-    seconds = time.perf_counter() - began
+    _report(statistics, output, time.perf_counter() - began, as_json)
+
+
+def _report(statistics: Statistics, output: Path, seconds: float, as_json: bool) -> None:
     if as_json:
         summary = {"dataset": str(output), "seconds": round(seconds, 2), **statistics.to_json()}
         out.print_json(json.dumps(summary))
@@ -139,24 +187,35 @@ def generate(
     out.print(f"[dim]look:  scenegen view {output}[/]")
 
 
-def _run(
-    output: Path,
-    request: Request,
-    count: int,
-    rig: Rig,
-    resume: bool,
-    profile: str,
-    *,
-    quiet: bool,
-) -> Statistics:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Job:
+    """What is generated, and how it is seen and stored."""
+
+    request: Request
+    count: int
+    rig: Rig
+    renderer: Renderer
+    watermark: bool
+    profile: str
+
+
+def _run(output: Path, job: _Job, resume: bool, *, quiet: bool) -> Statistics:
     with progress_bar(quiet) as bar:
-        task = bar.add_task("generating", total=count, tries="")
+        task = bar.add_task("generating", total=job.count, tries="")
 
         def show(_: Accepted, statistics: Statistics) -> None:
             bar.update(task, advance=1, tries=f"{statistics.tries} tries")
 
         return generate_dataset(
-            output, request, count, rig, resume=resume, profile=profile, on_accepted=show
+            output,
+            job.request,
+            job.count,
+            job.rig,
+            resume=resume,
+            profile=job.profile,
+            renderer=job.renderer,
+            watermarks=job.watermark,
+            on_accepted=show,
         )
 
 
@@ -327,7 +386,10 @@ def verify(dataset: StorePath, as_json: AsJson = False) -> None:
 @app.command(name="list")
 def list_names(
     what: Annotated[
-        str, typer.Argument(help="events, conditions, signals, motions, maps, rigs, layout-models")
+        str,
+        typer.Argument(
+            help="events, conditions, signals, motions, maps, rigs, layout-models, renderers"
+        ),
     ] = "events",
     as_json: AsJson = False,
 ) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from scenegen.appearance.camera_runtime import RENDERERS
 from scenegen.data import Dataset
 from scenegen.errors import QueryError, UnknownNameError
 from scenegen.events import EVENTS
 from scenegen.layout import LAYOUT_MODELS, LearnedLayout
 from scenegen.maps import MAP_SOURCES, RecordedScene, read_commonroad
 from scenegen.query import PREDICATES, SIGNALS, STATICS, Query, load_query, parse, published
-from scenegen.sensors import RIGS
+from scenegen.sensors import RIGS, Rig
 
 
 def read_query(text: str, settings: Sequence[str] = ()) -> Query:
@@ -56,6 +57,17 @@ def read_base(path: Path | None) -> RecordedScene | None:
     return None if path is None else read_commonroad(path)
 
 
+def read_rig(name: str) -> Rig:
+    """Find a rig by name.
+
+    Raises:
+        UnknownNameError: There is no such rig.
+    """
+    if name not in RIGS:
+        raise UnknownNameError("rig", name, RIGS)
+    return RIGS[name]
+
+
 def read_layout(path: Path | None) -> LearnedLayout | None:
     """Read a trained layout model, if one is named.
 
@@ -91,8 +103,9 @@ def list_registries() -> dict[str, dict[str, str]]:
         "maps": {name: _first_line(cls) for name, cls in MAP_SOURCES.items()},
         "rigs": {name: ", ".join(s.name for s in rig.sensors) for name, rig in RIGS.items()},
         "layout-models": {name: _first_line(cls) for name, cls in LAYOUT_MODELS.items()},
+        "renderers": {name: _first_line(make) for name, make in RENDERERS.items()},
     }
 
 
-def _first_line(thing: type) -> str:
+def _first_line(thing: object) -> str:
     return (thing.__doc__ or "").strip().partition("\n")[0]

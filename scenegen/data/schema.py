@@ -105,6 +105,7 @@ def offsets_column(path: str, dim: str) -> Column:
 def frame_column(spec: ArraySpec, profile: Profile) -> Column:
     """Describe the array of one ArraySpec: a frame per chunk, or ragged rows in equal chunks."""
     attributes: dict[str, Any] = {"units": spec.units, "long_name": spec.long_name}
+    attributes |= dict(spec.attributes)
     if spec.scale != 1.0:
         attributes["scale_factor"] = spec.scale
     if spec.classes:
@@ -201,12 +202,15 @@ def spec_to_json(spec: ArraySpec) -> dict[str, Any]:
         "dims": [*spec.dims],
         "shape": [*spec.shape],
         "classes": [*spec.classes],
+        "attributes": [list(pair) for pair in spec.attributes],
     }
 
 
 def spec_from_json(data: dict[str, Any]) -> ArraySpec:
     """Rebuild from `spec_to_json`."""
-    return ArraySpec(**{**data, **{k: tuple(data[k]) for k in ("dims", "shape", "classes")}})
+    told = {k: tuple(data[k]) for k in ("dims", "shape", "classes")}
+    told["attributes"] = tuple((name, text) for name, text in data.get("attributes", ()))
+    return ArraySpec(**{**data, **told})
 
 
 def group_of(path: str) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from scenegen.appearance.credential_files import with_credentials
+from scenegen.appearance.credentials import Credentials
 from scenegen.arrays import Array
 from scenegen.data import Dataset
+from scenegen.pipeline.marking import credentials_of
 from scenegen.query import ClauseExplanation, Trace, parse
 from scenegen.view import ViewClause, ViewItem, film
 
@@ -71,10 +75,17 @@ def _has_camera(dataset: Dataset, recording: str | int, steps: int) -> bool:
 def _camera(dataset: Dataset, recording: str | int, steps: int) -> list[bytes] | None:
     if not _has_camera(dataset, recording, steps):
         return None
-    return [_jpeg(dataset.read_dense(recording, CAMERA, k, k + 1)[0]) for k in range(steps)]
+    credentials = credentials_of(dataset, recording, CAMERA, 0)
+    return [
+        _jpeg(
+            dataset.read_dense(recording, CAMERA, k, k + 1)[0],
+            replace(credentials, place=f"{CAMERA} {k}"),
+        )
+        for k in range(steps)
+    ]
 
 
-def _jpeg(rgb: Array) -> bytes:
+def _jpeg(rgb: Array, credentials: Credentials) -> bytes:
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     _, data = cv2.imencode(".jpg", cv2.cvtColor(np.asarray(rgb), cv2.COLOR_RGB2BGR), options)
-    return data.tobytes()
+    return with_credentials(data.tobytes(), credentials)

@@ -27,6 +27,7 @@ class ArraySpec:
             smooth numbers, "points" for ragged numbers.
         scale: Stored integers times this give the quantity (CF scale_factor); 1 for none.
         classes: Meaning of each value, for class arrays.
+        attributes: Further facts to store with it, names and texts.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ArraySpec:
     codec: str = "field"
     scale: float = 1.0
     classes: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Check that dims and shape agree and only the first axis is ragged."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scenegen.appearance.lidar_appearance import LidarAppearance
 from scenegen.arrays import Array, FloatArray, check_shape
 from scenegen.geometry.transforms import se3
 from scenegen.render import CLASS_NAMES, SurfaceClass, Triangles
@@ -14,6 +15,7 @@ from scenegen.render.rasterizer import NOTHING
 from scenegen.render.ray_caster import Caster
 from scenegen.render.surfaces import MATERIALS
 from scenegen.scene import EGO, ArraySpec
+from scenegen.sensors.lidar_learned import learned_echoes
 from scenegen.sensors.lidar_models import LIDAR_MODELS, LidarMake
 from scenegen.sensors.lidar_receiver import SCALE, Loss, Matter, Returns, receive
 from scenegen.sensors.motion import local_twist
@@ -46,6 +48,8 @@ class Lidar(Sensor):
             If the strongest is the last, the second strongest is reported with it.
         losses: Whether rays that meet a thing but report no echo of it are listed, and why.
         caster: What traces patterns that are no grid.
+        appearance: The learned lidar that says which echoes come back in clear air, and how
+            strong, where rays are a grid; None for the rules of the receiver.
     """
 
     name: str = "top"
@@ -56,6 +60,7 @@ class Lidar(Sensor):
     dual: bool = False
     losses: bool = False
     caster: Caster = Caster.TREE
+    appearance: LidarAppearance | None = None
 
     def __post_init__(self) -> None:
         """Check the pose."""
@@ -108,6 +113,14 @@ class Lidar(Sensor):
             self.dual,
             view.rng(f"lidar/{self.name}"),
             view.rng(f"lidar/{self.name}/air"),
+            learned_echoes(
+                self.appearance,
+                make,
+                found,
+                triangles,
+                matter.reflectivity,
+                view.rng(f"lidar/{self.name}/learned"),
+            ),
         )
         twist = local_twist(view.stage.map_from_ego, view.twists[EGO])
         return self._stored(found, returns, triangles, twist)

@@ -10,12 +10,16 @@ fluctuating from pulse to pulse.
 
 Reported reflectivity is the power times r^2 for the surface as it lies: it falls with
 incidence, wetness and extinction, not with range (as calibrated sensors report it).
+
+Where a learned lidar is asked, it decides in clear air: an echo it keeps was at least as strong as
+the threshold, and the weather takes of it what it takes of any echo.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -24,6 +28,7 @@ from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.geometry.transforms import se3_inverse
 from scenegen.render.lidar_weather import LidarAir, Spray
 from scenegen.render.rasterizer import NOTHING
+from scenegen.sensors.lidar_learned import LearnedEchoes
 from scenegen.sensors.lidar_models import LidarMake
 from scenegen.sensors.scan import Scan
 
@@ -108,6 +113,7 @@ def receive(
     dual: bool,
     rng: np.random.Generator,
     rng_air: np.random.Generator,
+    learned: LearnedEchoes | None = None,
 ) -> Returns:
     """Decide which echoes are reported.
 
@@ -120,7 +126,9 @@ def receive(
         dual: Whether the strongest and the last echo are reported, not the strongest alone.
         rng: Random numbers for pulses.
         rng_air: Random numbers for the air; drawn only where there is weather.
+        learned: Which first echoes come back in clear air, and how strong; None for the rules.
     """
+    told = learned or LearnedEchoes.none()
     rays = len(found.rays.slot)
     noise = rng.standard_normal((rays, 3), np.float32)
     chance = rng.random(rays, np.float32)
@@ -136,7 +144,7 @@ def receive(
         (first.range, first.face, first.incidence),
         (second.range, second.face, second.incidence),
         found.share,
-        (matter.reflectivity, matter.is_floor),
+        (matter.reflectivity, matter.is_floor, told.keep, told.reflectivity),
         (noise, chance, again, dice),
         (air.extinction, air.fog_echo, air.wetness, float(air.grid[1]), make.divergence),
         (air.fog_range, air.particles),
@@ -149,15 +157,21 @@ def receive(
         points,
         lost,
     )
+    return _returns(tuple(part[:count] for part in points), (lost[0][:gone], lost[1][:gone]))
+
+
+def _returns(points: tuple[Any, ...], lost: tuple[IntArray, IntArray]) -> Returns:
+    """Name what was written down."""
+    ray, number, steps, reflectivity, face, incidence = points
     return Returns(
-        ray=points[0][:count],
-        number=points[1][:count],
-        steps=points[2][:count],
-        reflectivity=points[3][:count],
-        face=points[4][:count],
-        incidence=points[5][:count],
-        lost_ray=lost[0][:gone],
-        lost_reason=lost[1][:gone],
+        ray=ray,
+        number=number,
+        steps=steps,
+        reflectivity=reflectivity,
+        face=face,
+        incidence=incidence,
+        lost_ray=lost[0],
+        lost_reason=lost[1],
     )
 
 
@@ -205,11 +219,8 @@ def _collect(  # type: ignore[no-untyped-def]  # noqa: ANN202
         if f != NOTHING:
             film = _film(cosines[i], weather[2]) if matter[1][f] and weather[2] > 0.0 else 1.0
             clear = share[i, 0] * _strength(matter[0][f], cosines[i])
-            reason = _RANDOM
-            if chance[i] >= LOST:
-                reason, place, power, shown = _solid(
-                    far, clear, film, haze[0], weather[0], noise[i], make
-                )
+            beam = (far, clear, film, haze[0], weather[0], chance[i])
+            reason, place, power, shown = _first_echo(i, beam, noise[i], make, matter)
         echo[_FIRST, 0], echo[_FIRST, 1], echo[_FIRST, 2] = place, power, shown
         echo[_FIRST, 3], face[_FIRST] = cosines[i], f
         found = 1 if power > 0.0 else 0
@@ -233,6 +244,18 @@ def _collect(  # type: ignore[no-untyped-def]  # noqa: ANN202
             lost_ray[gone], lost_reason[gone] = i, reason if reason >= 0 else _MASKED
             gone += 1
     return count, gone
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _first_echo(i, beam, noise, make, matter):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Echo of the first thing by the rules, or as a learned lidar has told; as `_solid`."""
+    far, clear, film, haze, extinction, chance = beam
+    if len(matter[2]) > 0:
+        if matter[2][i]:
+            return _kept(far, clear, film, haze, extinction, noise, make, matter[3][i])
+    elif chance >= LOST:
+        return _solid(far, clear, film, haze, extinction, noise, make)
+    return _RANDOM, 0.0, 0.0, 0.0
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -271,6 +294,20 @@ def _solid(far, clear, film, haze, extinction, noise, make):  # type: ignore[no-
     if clear * near <= threshold:
         return _WEAK, 0.0, 0.0, 0.0
     return _WET if clear * film * near <= threshold else _WEATHER, 0.0, 0.0, 0.0
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _kept(far, clear, film, haze, extinction, noise, make, bright):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Echo of the first thing where it is known to come back in clear air; as `_solid`."""
+    measured = far + make[3] * noise[0]
+    if measured <= make[0] or measured >= make[1]:
+        return _RANGE, 0.0, 0.0, 0.0
+    threshold = make[2] * np.exp(_SIGMA * noise[1])
+    power = max(clear / (max(far, 1.0) * max(far, 1.0)) / threshold, 1.0)
+    through = np.exp(-2.0 * extinction * far - 2.0 * haze) * film
+    if power * through >= 1.0:
+        return -1, measured, power * through, bright * through
+    return _WET if power * film < 1.0 else _WEATHER, 0.0, 0.0, 0.0
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")

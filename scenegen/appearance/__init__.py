@@ -1,0 +1,1 @@
+"""How sensors see: learned appearance of camera and lidar, its provenance and its watermark."""
