@@ -87,8 +87,9 @@ def test_what_is_never_seen_has_only_an_upper_end() -> None:
     assert "never seen" in shown.output
 
 
-def test_a_missing_method_is_one_sentence() -> None:
+def test_a_missing_method_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guided estimates need a checkpoint; the error says so and what to do."""
+    monkeypatch.setattr("scenegen.cli.estimate.is_shipped", lambda name: False)
     words = ["estimate", "ego.speed > 1m/s", "--method", "guided"]
 
     shown = CliRunner().invoke(app, words)

@@ -303,7 +303,7 @@ def test_staging_by_script_keeps_its_identity() -> None:
 def test_only_a_diffusion_model_can_be_guided(layout: LearnedLayout) -> None:
     """The heuristic layout, everyday traffic and families it never saw are refused."""
     with pytest.raises(CheckpointError, match="a diffusion layout"):
-        Composer(Request(query=parse(QUERY), staging="model"))
+        Composer(Request(query=parse(QUERY), staging="model", layout_model="heuristic"))
     with pytest.raises(QueryError, match="names an event"):
         Composer(request(layout, query=parse("night")))
     with pytest.raises(UnknownNameError, match="jaywalker"):
@@ -338,7 +338,9 @@ def test_guided_and_plain_rates_agree(layout: LearnedLayout) -> None:
         guided_rate(
             counted,
             request(layout, query=query, guided=ModelStaging(
-                steps=4, guidance=GuidanceSettings(weight=weight, reach=0.1)
+                steps=4,
+                guidance=GuidanceSettings(weight=weight, reach=0.1),
+                unguided=0.3,
             )),
             120,
         ).rate
