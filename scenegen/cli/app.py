@@ -30,6 +30,7 @@ from scenegen.cli.terminal import (
     err,
     out,
     print_explanation,
+    print_fields,
     print_tries,
     progress_bar,
     table,
@@ -340,7 +341,7 @@ def info(dataset: StorePath, as_json: AsJson = False) -> None:
         out.print(f"  {name:8} {counts}")
     print_tries(summary["tried"], len(summary["runs"]))
     if summary["fields"]:
-        out.print(table("fields", summary["fields"]))
+        print_fields(summary["fields"])
 
 
 @app.command(name="replay", epilog="Example:  scenegen replay edge.zarr 3f2a")

@@ -32,6 +32,8 @@ LONGEST_NAME = 32
 """Letters up to which the first column of a table is never cut."""
 MOST_REASONS = 6
 """Reasons that are listed why tries were not accepted."""
+TABLE_WIDTH = 110
+"""Columns from which on a terminal shows what fields are beside them."""
 
 
 def report_error(error: ScenegenError) -> int:
@@ -69,6 +71,20 @@ def table(title: str, rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         built.add_row(*(_cell(value) for value in row.values()))
     return built
+
+
+def print_fields(rows: list[dict[str, Any]]) -> None:
+    """Print the fields of a dataset: as a table, or in two lines each on a narrow terminal."""
+    if out.width >= TABLE_WIDTH:
+        out.print(table("fields", rows))
+        return
+    longest = max(len(row["field"]) for row in rows)
+    out.print("fields", style="italic")
+    for row in rows:
+        unit = f" [{row['unit']}]" if row["unit"] not in {"", "1"} else ""
+        line = f"{row['field']:<{longest}}  {row['dtype']:<7}  {row['shape']}{unit}"
+        out.print(_plain(line), highlight=False)
+        out.print(f"  [dim]{_plain(row['what it is'])}[/]", highlight=False)
 
 
 def print_explanation(explanation: Explanation) -> None:
