@@ -11,17 +11,13 @@ from typing import NamedTuple
 
 import torch
 
-from scenegen.layout.map_tokens import WIDTH_MEAN, WIDTH_SCALE
+from scenegen.layout.lane_gaps import lane_gaps
+from scenegen.layout.relations import HALF_PIECE
 from scenegen.layout.scene_batch import SceneBatch
 from scenegen.layout.scene_losses import sizes_of
 from scenegen.layout.tokens import KIND, POSE, POSITION_SCALE, PRESENCE
-from scenegen.scene import AgentKind, LaneKind
+from scenegen.scene import AgentKind
 
-DRIVABLE = [kind for kind in LaneKind if kind.is_drivable]
-WIDTH_COLUMN = len(LaneKind) + 4
-"""Where map_tokens keeps the width of a lane."""
-HALF_PIECE = 5.0
-"""Points of a polyline are at most twice this apart [m]."""
 EDGE = 0.1
 """Room left between a box and the edge of its lane [m]."""
 SLANT = 6.0
@@ -84,27 +80,18 @@ def _on_lanes(
 
 def home_lane(place: torch.Tensor, tokens: torch.Tensor, batch: SceneBatch) -> Home:
     """Find the drivable lane nearest to each agent in place and direction."""
-    points = batch.map_points[:, None]  # (B, 1, M, P, 4)
-    gap = place[..., None, None, :] - points[..., :2] * POSITION_SCALE
-    nearest = gap.square().sum(-1).argmin(-1, keepdim=True)
-    index = nearest[..., None].expand(*nearest.shape, 2)
-    gap = gap.gather(3, index)[..., 0, :]  # (B, A, M, 2)
-    ahead = points[..., 2:].expand(-1, place.shape[1], -1, -1, -1).gather(3, index)[..., 0, :]
-    side = gap[..., 1] * ahead[..., 0] - gap[..., 0] * ahead[..., 1]
-    beyond = ((gap * ahead).sum(-1).abs() - HALF_PIECE).clamp(min=0.0)
+    gaps = lane_gaps(place, batch)
     heading = tokens[..., POSE][..., 2:]
     heading = heading / heading.norm(dim=-1, keepdim=True).clamp(min=1e-3)
-    across = 0.5 * SLANT * (1.0 - (heading[..., None, :] * ahead).sum(-1))
-    drivable = (batch.map_attributes[..., DRIVABLE].sum(-1) > 0.5) & batch.map_valid
-    cost = torch.where(drivable[:, None], torch.hypot(side, beyond) + across, torch.inf)
+    across = 0.5 * SLANT * (1.0 - (heading[..., None, :] * gaps.ahead).sum(-1))
+    cost = torch.where(gaps.usable, torch.hypot(gaps.side, gaps.beyond) + across, torch.inf)
     best = cost.argmin(-1, keepdim=True)
-    width = batch.map_attributes[..., WIDTH_COLUMN] * WIDTH_SCALE + WIDTH_MEAN
-    direction = ahead.gather(2, best[..., None].expand(*best.shape, 2))[..., 0, :]
+    direction = gaps.ahead.gather(2, best[..., None].expand(*best.shape, 2))[..., 0, :]
     found = torch.isfinite(cost.gather(-1, best)[..., 0])
     return Home(
-        side=torch.where(found, side.gather(-1, best)[..., 0], torch.inf),
-        beyond=beyond.gather(-1, best)[..., 0],
-        width=width[:, None].expand(side.shape).gather(-1, best)[..., 0],
+        side=torch.where(found, gaps.side.gather(-1, best)[..., 0], torch.inf),
+        beyond=gaps.beyond.gather(-1, best)[..., 0],
+        width=gaps.width.gather(-1, best)[..., 0],
         normal=torch.stack([-direction[..., 1], direction[..., 0]], -1),
     )
 
