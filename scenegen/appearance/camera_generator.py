@@ -2,14 +2,16 @@
 
     tone = base + bound(class) tanh(r(inputs, condition, style))
 
-Its trunk works on every second row and column; the last two layers work on all of them, after a
-resize (a pixel shuffle leaves a lattice in the picture). The graph is static: no branch depends on
-a value, so that it exports to ONNX as it stands.
+Its trunk works on every second row and column; the last layers work on all of them, after a resize
+(a pixel shuffle leaves a lattice in the picture). At full size only 1x1 and depthwise layers are
+affordable: they cost a twentieth of 3x3 convolutions there. The graph is static: no branch depends
+on a value, so that it exports to ONNX as it stands.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import reduce
 from typing import Self
 
 import numpy as np
@@ -17,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from scenegen.appearance.camera_blocks import LEAK, Levels
+from scenegen.appearance.camera_blocks import LEAK, Block, Levels
 from scenegen.appearance.camera_condition import CONDITION_NAMES
 from scenegen.appearance.camera_inputs import BASE, CHANNEL, CHANNELS, CLASS_SCALE, VERSION
 from scenegen.arrays import FloatArray
@@ -66,9 +68,9 @@ class GeneratorConfig:
 
     widths: tuple[int, ...] = (16, 32, 64, 96)
     depth: tuple[int, ...] = (1, 1, 2, 2)
-    maps: int = 12
+    maps: int = 16
     code: int = 32
-    finish: int = 8
+    finish: int = 16
     bound: float = BOUND
     thin_bound: float = THIN_BOUND
 
@@ -97,7 +99,7 @@ class GeneratorConfig:
 
 SIZES = {
     "S": GeneratorConfig(),
-    "M": GeneratorConfig(widths=(24, 48, 112, 192), maps=16, code=48, finish=12),
+    "M": GeneratorConfig(widths=(32, 48, 112, 192), code=48),
 }
 """The published sizes by name."""
 
@@ -108,28 +110,33 @@ class CameraGenerator(nn.Module):
     With fresh weights it gives back the base exactly.
     """
 
-    bounds: torch.Tensor
-
     def __init__(self, config: GeneratorConfig = SIZES["S"]) -> None:
         """Make the layers."""
         super().__init__()
         self.config = config
-        channels, first, finish = len(CHANNELS), config.widths[0], config.finish
+        first, finish = config.widths[0], config.finish
         self.embed = nn.Embedding(len(SurfaceClass), first + config.maps)
         self.code = nn.Sequential(
             nn.Linear(len(CONDITION_NAMES) + STYLE_SIZE, config.code),
             nn.LeakyReLU(LEAK),
             nn.Linear(config.code, config.code),
             nn.LeakyReLU(LEAK),
+            nn.Linear(config.code, first + config.maps),
         )
-        self.stem = nn.Conv2d(channels, first + config.maps, 2, stride=2)
-        self.trunk = Levels(config.widths, config.maps, config.code, config.depth)
+        self.fine = nn.Conv2d(len(CHANNELS), finish, 1)
+        self.stem = nn.Conv2d(finish, first + config.maps, 2, stride=2)
+        self.trunk = Levels(config.widths, config.maps, config.depth)
         self.coarse = nn.Conv2d(first, finish, 1)
-        self.fine = nn.Conv2d(channels, finish, 1)
-        self.blend = nn.Conv2d(2 * finish + 3, finish, 3, padding=1)
-        self.residual = nn.Conv2d(finish + 3, 3, 3, padding=1, bias=False)
-        nn.init.zeros_(self.residual.weight)
-        self.register_buffer("bounds", _bounds(config))
+        self.mix = nn.Conv2d(finish, finish, 1)
+        self.crisp = nn.Conv2d(3, finish, 1, bias=False)
+        self.polish = Block(finish, expansion=1)
+        self.gather = nn.Conv2d(finish, finish, 3, padding=1, groups=finish)
+        self.residual = nn.Conv2d(finish, 3, 1, bias=False)
+        self.soften = nn.Conv2d(3, 3, 3, padding=1, bias=False)
+        with torch.no_grad():
+            self.gather.weight[:, :, 1, 1] += 1.0  # Features pass from the first step on.
+            self.residual.weight.zero_()
+            self.soften.weight.zero_()
 
     def forward(
         self, stack: torch.Tensor, condition: torch.Tensor, style: torch.Tensor
@@ -145,27 +152,33 @@ class CameraGenerator(nn.Module):
             Tone, shape (B, 3, H, W); within the class's bound of the base, hence perhaps a little
             below 0 or above 1.
         """
-        surface = (stack[:, CHANNEL["surface_class"]] * CLASS_SCALE + 0.5).long()  # (B, H, W)
-        code = self.code(torch.cat([condition, style], 1))
-        embedded = self.embed(surface[:, ::2, ::2]).permute(0, 3, 1, 2)
+        surface = stack[:, CHANNEL["surface_class"]] * CLASS_SCALE  # (B, H, W)
+        code = self.code(torch.cat([condition, style], 1))[:, :, None, None]
+        embedded = self.embed((surface[:, ::2, ::2] + 0.5).long()).permute(0, 3, 1, 2)
+        fine = functional.leaky_relu(self.fine(stack), LEAK)
         parts = [self.config.widths[0], self.config.maps]
-        first, maps = (self.stem(stack) + embedded).split(parts, 1)
-        half = self.coarse(self.trunk(first, functional.leaky_relu(maps, LEAK), code))
+        first, maps = (self.stem(fine) + (embedded + code)).split(parts, 1)
+        half = self.coarse(self.trunk(first, functional.leaky_relu(maps, LEAK)))
         wide = functional.interpolate(half, scale_factor=2.0, mode="bilinear", align_corners=False)
-        h = functional.leaky_relu(torch.cat([wide, self.fine(stack)], 1), LEAK)
         base = stack[:, BASE]
         edges = CRISP * (base - functional.avg_pool2d(base, 3, 1, 1, count_include_pad=False))
-        h = functional.leaky_relu(self.blend(torch.cat([h, edges], 1)), LEAK)
-        bound = functional.embedding(surface, self.bounds).permute(0, 3, 1, 2)
-        change = torch.tanh(self.residual(torch.cat([h, edges], 1)))
+        h = self.polish(wide + self.mix(fine) + self.crisp(edges))
+        change = torch.tanh(self.residual(self.gather(h)) + self.soften(edges))
+        thin, usual = self.config.thin_bound, self.config.bound
+        bound = torch.where(_is_thin(surface), thin, usual)[:, None]
         tone: torch.Tensor = base + bound * change
         return tone
 
 
-def _bounds(config: GeneratorConfig) -> torch.Tensor:
-    """Bound of each class, shape (classes, 1)."""
-    values = [config.thin_bound if c in THIN else config.bound for c in SurfaceClass]
-    return torch.tensor(values)[:, None]
+def _is_thin(surface: torch.Tensor) -> torch.Tensor:
+    """Whether class numbers, as floats of shape (B, H, W), are among THIN.
+
+    The ends of THIN's runs are compared with, which costs less than to look every pixel up.
+    """
+    runs = [k for k in range(len(SurfaceClass) + 1) if (k in THIN) != (k - 1 in THIN)]
+    starts, ends = runs[::2], runs[1::2]
+    inside = [(surface > a - 0.5) & (surface < b - 0.5) for a, b in zip(starts, ends, strict=True)]
+    return reduce(torch.logical_or, inside)
 
 
 def style_code(seed: int) -> FloatArray:

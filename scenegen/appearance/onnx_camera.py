@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import io
+import threading
 import warnings
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -26,7 +27,16 @@ from scenegen.render.stage import Stage
 OPSET = 17
 """Version of the operators; ONNX Runtime 1.13 and later know it."""
 INPUTS, OUTPUT = ("stack", "condition", "style"), "tone"
+SIZES_KEPT = 8
+"""Sizes of pictures that an appearance keeps ready; the one asked for longest ago goes first."""
 _PACKAGES = ("onnx", "onnxruntime")
+
+
+class _Session(Protocol):
+    """What we use of `onnxruntime.InferenceSession`, which is not typed."""
+
+    def run(self, names: list[str], values: dict[str, FloatArray]) -> list[FloatArray]:
+        """Compute the named outputs."""
 
 
 def has_onnx() -> bool:
@@ -73,24 +83,23 @@ class OnnxAppearance:
     """The appearance of a generator, computed by ONNX Runtime in one thread.
 
     Threads may share it: a run keeps nothing. The same input gives the same bytes, whatever else
-    is in the batch.
+    is in the batch. The network is laid out anew for each size of pictures: where ONNX Runtime
+    knows all shapes it fuses more, and a picture costs an eighth less.
     """
 
     def __init__(self, generator: CameraGenerator) -> None:
-        """Lay out the network of a generator and make it ready; takes about half a second.
+        """Lay out the network of a generator; takes about half a second.
 
         Raises:
             MissingExtraError: A package is not installed.
         """
-        data = export_onnx(generator)
-        runtime: Any = importlib.import_module("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = 1  # frames run side by side, see `Rig.sense`
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session: Any = runtime.InferenceSession(
-            data, options, providers=["CPUExecutionProvider"]
-        )
+        self._data = export_onnx(generator)
+        self._sessions: dict[tuple[int, int], _Session] = {}
+        self._lock = threading.Lock()
+
+    def __deepcopy__(self, _: object) -> Self:
+        """Nothing changes in a run: copies share it."""
+        return self
 
     def develop(self, picture: Picture, stage: Stage, style_seed: int) -> FloatArray:
         """Give radiance in place of the base's; see CameraAppearance."""
@@ -119,9 +128,34 @@ class OnnxAppearance:
         for k in range(len(stack)):
             one = slice(k, k + 1)
             values = (padded(stack[one]), condition[one], style[one])
-            tone = self._session.run([OUTPUT], dict(zip(INPUTS, values, strict=True)))[0]
+            session = self._session(*values[0].shape[-2:])
+            tone = session.run([OUTPUT], dict(zip(INPUTS, values, strict=True)))[0]
             out[k] = tone[0, :, :height, :width]
         return out
+
+    def _session(self, rows: int, columns: int) -> _Session:
+        """Give the session for padded pictures of a size; a new one takes a fifth of a second."""
+        with self._lock:
+            session = self._sessions.pop((rows, columns), None) or _opened(
+                self._data, {"pictures": 1, "rows": rows, "columns": columns}
+            )
+            self._sessions[rows, columns] = session  # The last is the one asked for last.
+            while len(self._sessions) > SIZES_KEPT:
+                self._sessions.pop(next(iter(self._sessions)))
+        return session
+
+
+def _opened(data: bytes, dimensions: dict[str, int]) -> _Session:
+    """Make a network ready for given values of its open dimensions."""
+    runtime: Any = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1  # frames run side by side, see `Rig.sense`
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    for name, value in dimensions.items():
+        options.add_free_dimension_override_by_name(name, value)
+    session: _Session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return session
 
 
 def _check_installed() -> None:

@@ -10,7 +10,7 @@ import torch
 
 from scenegen.appearance.camera_condition import CONDITION_NAMES
 from scenegen.appearance.camera_generator import CHANNEL, CHANNELS, STYLE_SIZE, padded, style_code
-from scenegen.appearance.onnx_camera import OnnxAppearance, has_onnx
+from scenegen.appearance.onnx_camera import SIZES_KEPT, OnnxAppearance, has_onnx
 from tests.appearance.generators import tiny_generator
 
 pytestmark = pytest.mark.skipif(not has_onnx(), reason="onnx or onnxruntime is not installed")
@@ -92,6 +92,17 @@ def test_a_second_session_gives_the_same_bits(runtime: OnnxAppearance) -> None:
     np.testing.assert_array_equal(
         OnnxAppearance(tiny_generator()).tones(*values), runtime.tones(*values)
     )
+
+
+def test_more_sizes_than_are_kept_change_no_bit(runtime: OnnxAppearance) -> None:
+    """A size whose network was dropped in between is laid out anew, to the same bits."""
+    values = inputs(3, 1, 32, 48)
+    before = runtime.tones(*values)
+
+    for k in range(SIZES_KEPT + 1):
+        runtime.tones(*inputs(k, 1, 16, 16 * (k + 1)))
+
+    np.testing.assert_array_equal(runtime.tones(*values), before)
 
 
 def test_the_style_matters(runtime: OnnxAppearance) -> None:
