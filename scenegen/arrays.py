@@ -30,8 +30,10 @@ def check_shape(name: str, array: Array, *dims: str | int) -> dict[str, int]:
     >>> check_shape("corners", np.zeros((5, 3, 4, 2)), "N", 4, 2)
     {'N': 3}
     """
-    sizes: dict[str, int] = {}
     found = array.shape[-len(dims) :] if dims else ()
+    if found == dims:  # Numbers alone, which is what scenes are checked against by the thousand.
+        return {}
+    sizes: dict[str, int] = {}
     fits = len(found) == len(dims) and all(
         size == (dim if isinstance(dim, int) else sizes.setdefault(dim, size))
         for dim, size in zip(dims, found, strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -14,6 +16,8 @@ from scenegen.scene import LaneKind
 RANGES = (0.5, 1.0, 2.0, 3.0)
 """Radii within which road length counts [units of tokens.POSITION_SCALE]."""
 WIDTH = 64
+LEAST_ROWS = 8
+"""Scenes that are looked at together at least."""
 LENGTH_SCALE = 4.0
 """Road lengths are in units of this many tokens.POSITION_SCALE: 200 m."""
 
@@ -58,7 +62,16 @@ class AgentCount(nn.Module):
         return functional.cross_entropy(self(batch), found)
 
     @torch.no_grad()
-    def draw(self, batch: SceneBatch, generator: torch.Generator) -> torch.Tensor:
-        """Draw a number of background agents per scene, shape (B,)."""
-        chance = self(batch).softmax(-1).cpu()
-        return torch.multinomial(chance, 1, generator=generator)[:, 0]
+    def draw(self, batch: SceneBatch, generators: Sequence[torch.Generator]) -> list[int]:
+        """Draw a number of background agents per scene, whatever batch it is in.
+
+        Args:
+            batch: B scenes.
+            generators: One for each, on the CPU.
+        """
+        # Matrix products of few rows round them differently.
+        many = -(-LEAST_ROWS // len(batch))
+        whole = SceneBatch.concatenate([batch] * many) if many > 1 else batch
+        chance = self(whole).softmax(-1)[: len(batch)].double().cumsum(-1).cpu()
+        drawn = torch.stack([torch.rand(1, generator=g, dtype=torch.double) for g in generators])
+        return (drawn * chance[:, -1:] > chance).sum(-1).tolist()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
-import torch
 
 from scenegen.arrays import FloatArray, IntArray
-from scenegen.layout.motion import DURATION, integrate
+from scenegen.layout.following import follow, rates
+from scenegen.layout.road_arrays import road_arrays
 from scenegen.layout.tokens import agents_of
-from scenegen.scene import AgentKind, AgentPlans, AgentStates, Control, RoadMap, locate
+from scenegen.scene import AgentKind, AgentPlans, AgentStates, Control, RoadMap
+from scenegen.scene.lanes import nearest_segments
 from scenegen.scene.plans import ROUTE_LENGTH
-from scenegen.scene.roadmap import NO_LANE
 
 LOOK_EVERY = 5
 """Steps of 0.1 s between the places at which the lane of a motion is looked up."""
@@ -22,6 +23,10 @@ ROUTE_AHEAD = 500.0
 """Length of road for which a route goes on after the motion code [m]."""
 SLOWEST = 1.0
 """Least speed that an agent wants on a free road [m/s]."""
+
+_HOLD, _KNOTS = int(Control.HOLD), int(Control.KNOTS)
+_STATIC, _CYCLIST = int(AgentKind.STATIC), int(AgentKind.CYCLIST)
+_PEDESTRIAN, _ANIMAL = int(AgentKind.PEDESTRIAN), int(AgentKind.ANIMAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,74 +58,119 @@ def decode(values: FloatArray, frame: FloatArray, roadmap: RoadMap) -> Decoded:
         roadmap: The road.
     """
     agents, knots, slots = agents_of(values, frame)
+    pose = np.concatenate([agents.position, agents.yaw[:, None], agents.speed[:, None]], -1)
     plans = AgentPlans.reactive(agents.count)
-    plans.control[:] = Control.KNOTS
+    _plan(
+        road_arrays(roadmap), pose, agents.kind, knots, rates(),
+        plans.control, plans.route, plans.desired_speed,
+    )  # fmt: skip
+    held = plans.control == Control.HOLD
+    knots[held] = 0.0
+    agents.speed[held] = 0.0
     plans.knots[:] = knots
-    start = np.concatenate([agents.position, agents.yaw[:, None], agents.speed[:, None]], -1)
-    steps = round(DURATION / 0.1)
-    motion = integrate(
-        torch.from_numpy(start.astype(np.float64)),
-        torch.from_numpy(knots.astype(np.float64)),
-        steps,
-    ).numpy()  # (N, steps + 1, 4)
-    way = np.hypot(*np.diff(motion[..., :2], axis=1).T).sum(0)
-    visited = motion[:, ::LOOK_EVERY]
-    places = locate(roadmap, visited[..., :2], visited[..., 2])
-    for i in range(agents.count):
-        kind = AgentKind(int(agents.kind[i]))
-        beside = places.lane[i, 0] == NO_LANE or bool(
-            abs(places.offset[i, 0]) > 0.5 * places.width[i, 0]
-        )
-        if kind is AgentKind.STATIC or (way[i] < STANDS and (beside or kind.is_holonomic)):
-            plans.control[i] = Control.HOLD
-            plans.knots[i] = 0.0
-            agents.speed[i] = 0.0
-            continue
-        fastest = max(float(visited[i, :, 3].max()), SLOWEST)
-        plans.desired_speed[i] = fastest
-        if kind.is_holonomic:
-            continue
-        against = np.abs(places.heading_error[i]) > np.pi / 2
-        route = _route(roadmap, places.lane[i], against)
-        plans.set_route(i, route)
-        if route and kind is not AgentKind.CYCLIST:
-            limit = roadmap.lanes[route[-1] % len(roadmap.lanes)].speed_limit
-            plans.desired_speed[i] = max(limit, SLOWEST)
     return Decoded(agents=agents, plans=plans, slots=slots)
 
 
-def _route(roadmap: RoadMap, lanes: IntArray, against: FloatArray) -> list[int]:
-    """Lanes on which a motion ends and those that follow; coded as AgentPlans.route has it."""
-    count, route = len(roadmap.lanes), list[int]()
-    for lane, turned in zip(lanes.tolist(), against.tolist(), strict=True):
-        code = lane + count * int(turned)
-        if lane == NO_LANE or (route and route[-1] == code):
+@nb.njit(cache=True)
+def _plan(road, pose, kind, knots, matrices, control, route, desired):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write control, route and desired speed of each agent from where its motion code leads."""
+    for i in range(len(pose)):
+        control[i] = _KNOTS
+        motion = follow(pose[i], knots[i], matrices)
+        lanes, offset, width = _visited(road, motion)
+        way, fastest = 0.0, SLOWEST
+        for t in range(1, len(motion)):
+            way += np.hypot(motion[t, 0] - motion[t - 1, 0], motion[t, 1] - motion[t - 1, 1])
+        for t in range(0, len(motion), LOOK_EVERY):
+            fastest = max(fastest, motion[t, 3])
+        on_foot = kind[i] in (_PEDESTRIAN, _ANIMAL)
+        beside = lanes[0] < 0 or abs(offset) > 0.5 * width
+        if kind[i] == _STATIC or (way < STANDS and (beside or on_foot)):
+            control[i] = _HOLD
             continue
-        link = _link(roadmap, route[-1], code) if route else None
+        desired[i] = fastest
+        if on_foot:
+            continue
+        found, length = _route(road, lanes)
+        for k in range(max(0, length - ROUTE_LENGTH), length):
+            route[i, k - max(0, length - ROUTE_LENGTH)] = found[k]
+        if length and kind[i] != _CYCLIST:
+            desired[i] = max(road.limits[found[length - 1] % len(road.limits)], SLOWEST)
+
+
+@nb.njit(cache=True)
+def _visited(road, motion):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Codes of the lanes under a motion, NO_LANE beside the road; offset and width at its begin."""
+    seen = motion[::LOOK_EVERY]
+    points, yaw = seen[:, :2].copy(), seen[:, 2].copy()
+    index, _, offset = nearest_segments(road.segments, road.blocks, points, yaw)
+    lanes, count = np.full(len(seen), -1, np.int64), len(road.limits)
+    for t in range(len(seen)):
+        if index[t] >= 0:
+            row = road.segments[index[t]]
+            against = row[2] * np.cos(yaw[t]) + row[3] * np.sin(yaw[t]) < 0.0
+            lanes[t] = int(row[5]) + (count if against else 0)
+    return lanes, offset[0], road.segments[index[0], 7] if index[0] >= 0 else 0.0
+
+
+@nb.njit(cache=True)
+def _route(road, lanes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Lanes on which a motion ends and those that follow, and their number; coded as routes are."""
+    out, count = np.empty(2 * len(lanes) + ROUTE_LENGTH, np.int64), 0
+    for code in lanes:
+        if code < 0 or (count and out[count - 1] == code):
+            continue
         # A lane that no link leads to was changed into: what was before it is over.
-        route = [*route, *link] if link is not None else [code]
+        between = _link(road, out[count - 1], code) if count else -1
+        if between == -1:
+            count = 0
+        elif between >= 0:
+            out[count] = between
+            count += 1
+        out[count] = code
+        count += 1
     covered = 0.0
-    while route and covered < ROUTE_AHEAD and len(route) < ROUTE_LENGTH:
-        ways = [code for code in _next(roadmap, route[-1]) if code not in route]
-        if not ways:
+    while 0 < count < ROUTE_LENGTH and covered < ROUTE_AHEAD:
+        best, least = -1, np.inf
+        begin, end, ahead = _links(road, out[count - 1])
+        for k in range(begin, end):
+            code = _coded(road, k, ahead)
+            turn = abs(road.turns[code % len(road.turns)])
+            if turn < least and not (out[:count] == code).any():
+                best, least = code, turn
+        if best < 0:
             break
-        route.append(min(ways, key=lambda code: abs(roadmap.lanes[code % count].turn)))
-        covered += roadmap.lanes[route[-1] % count].length
-    return route[-ROUTE_LENGTH:]
+        out[count] = best
+        count += 1
+        covered += road.lengths[best % len(road.lengths)]
+    return out, count
 
 
-def _link(roadmap: RoadMap, here: int, there: int) -> list[int] | None:
-    """Lanes from `here` to `there`, over at most one lane that was passed unseen."""
-    ways = _next(roadmap, here)
-    if there in ways:
-        return [there]
-    return next(([way, there] for way in ways if there in _next(roadmap, way)), None)
+@nb.njit(cache=True)
+def _link(road, here, there):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Lane between two that was passed unseen; -2 where one leads to the other, -1 where none."""
+    begin, end, ahead = _links(road, here)
+    for k in range(begin, end):
+        if _coded(road, k, ahead) == there:
+            return -2
+    for k in range(begin, end):
+        way = _coded(road, k, ahead)
+        first, last, onward = _links(road, way)
+        for m in range(first, last):
+            if _coded(road, m, onward) == there:
+                return way
+    return -1
 
 
-def _next(roadmap: RoadMap, code: int) -> list[int]:
-    """What follows a lane, driven with or against its direction."""
-    count = len(roadmap.lanes)
-    lane = roadmap.lanes[code % count]
+@nb.njit(cache=True)
+def _links(road, code):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Rows of what follows a lane, and whether it is driven in its direction."""
+    count = len(road.lengths)
     if code < count:
-        return list(lane.successors)
-    return [before + count for before in lane.predecessors]
+        return road.after_first[code], road.after_first[code + 1], True
+    return road.before_first[code - count], road.before_first[code - count + 1], False
+
+
+@nb.njit(cache=True)
+def _coded(road, row, ahead):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return road.after[row] if ahead else road.before[row] + len(road.lengths)

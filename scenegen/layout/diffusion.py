@@ -22,7 +22,8 @@ from scenegen.layout.edm import (
     preconditioning,
     sampling_sigmas,
 )
-from scenegen.layout.network import Encoded, Modulation, NetworkConfig, SceneNetwork
+from scenegen.layout.network import Encoded, HasSummary, Modulation, NetworkConfig, SceneNetwork
+from scenegen.layout.packed import PackedScenes, can_be_packed
 from scenegen.layout.sampler import (
     Denoise,
     Estimate,
@@ -224,7 +225,7 @@ class DiffusionModel(SceneModel):
         return sampling_sigmas(self.noise, how.steps)
 
     def describe(
-        self, batch: SceneBatch, scene: Encoded, asked: torch.Tensor, steps: int
+        self, batch: SceneBatch, scene: HasSummary, asked: torch.Tensor, steps: int
     ) -> torch.Tensor:
         """Give the vector of road and condition that modulates the network, shape (B, d).
 
@@ -273,7 +274,7 @@ class DiffusionModel(SceneModel):
             batch: What is known and asked; other values are zero.
             how: Guidance.
         """
-        scene, clean = self.network.encode(batch), self._clean(batch)
+        scene, clean = self._scenes(batch), self._clean(batch)
         given = self._modulations(batch, scene, batch.asked, how)
         without = [
             (scale - 1.0, self._modulations(batch, scene, self.without(batch, names), how))
@@ -300,12 +301,17 @@ class DiffusionModel(SceneModel):
 
         return denoise
 
+    def _scenes(self, batch: SceneBatch) -> Encoded | PackedScenes:
+        """Encode the roads of a batch, for compiled passes where nothing is to be learned."""
+        packed = can_be_packed(self.network, batch)
+        return PackedScenes(self.network, batch) if packed else self.network.encode(batch)
+
     def _constrained(self, batch: SceneBatch, estimate: torch.Tensor) -> torch.Tensor:
         """Clip a standardised estimate; what is known stays."""
         return self.scale(constrain(self.scale.inverse(estimate), batch))
 
     def _modulations(
-        self, batch: SceneBatch, scene: Encoded, asked: torch.Tensor, how: SamplerConfig
+        self, batch: SceneBatch, scene: HasSummary, asked: torch.Tensor, how: SamplerConfig
     ) -> Callable[[float], Modulation]:
         """Work out the modulation of all noise levels at once; others when they come up."""
         given = self.describe(batch, scene, asked, how.steps)
@@ -345,7 +351,7 @@ class DiffusionModel(SceneModel):
         clean: torch.Tensor,
         noisy: torch.Tensor,
         sigma: torch.Tensor,
-        scene: Encoded,
+        scene: Encoded | PackedScenes,
         modulation: Modulation,
     ) -> torch.Tensor:
         """Estimate of the clean tokens, standardised; known channels as they are."""
@@ -354,7 +360,10 @@ class DiffusionModel(SceneModel):
         known = batch.known
         inputs = torch.cat([torch.where(known, clean, into * noisy), known.to(noisy)], -1)
         pose = self.scale.inverse(noisy)[..., POSE]
-        moved = self.network.modulated(inputs, pose, batch.possible, scene, modulation)
+        if isinstance(scene, PackedScenes):
+            moved = scene.modulated(inputs, pose, modulation)
+        else:
+            moved = self.network.modulated(inputs, pose, batch.possible, scene, modulation)
         return torch.where(known, clean, skip * noisy + out * moved.to(noisy))
 
     def without(self, batch: SceneBatch, names: list[str]) -> torch.Tensor:

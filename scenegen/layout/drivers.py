@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from scenegen.arrays import FloatArray, IntArray
 from scenegen.scene import AgentKind, AgentPlans, Conditions
 
 KIND_SPEED = {
@@ -15,6 +18,83 @@ KIND_SPEED = {
 """Highest usual speed per kind [m/s]; trucks and buses 80 km/h, walkers Helbing & Molnar (1995)."""
 
 
+_FASTEST = np.array([KIND_SPEED.get(kind, np.inf) for kind in AgentKind])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DriverTable:
+    """Random drivers of N agents; arrays of shape (N,).
+
+    Attributes:
+        share: Share of the speed limit that each wants.
+        most: Most that it drives whatever the limit: for its kind, and within its sight [m/s].
+        slower: Factor on all wanted speeds that the road surface makes.
+        time_headway: As in AgentPlans, like the others below.
+        minimum_gap: Distance kept at a standstill [m].
+        acceleration: Largest wanted acceleration [m/s^2].
+        deceleration: Comfortable braking [m/s^2].
+        politeness: Weight of others' losses in lane changes.
+        reaction_time: Delay with which it answers [s].
+    """
+
+    share: FloatArray
+    most: FloatArray
+    slower: float
+    time_headway: FloatArray
+    minimum_gap: FloatArray
+    acceleration: FloatArray
+    deceleration: FloatArray
+    politeness: FloatArray
+    reaction_time: FloatArray
+
+    def write(self, plans: AgentPlans, agents: IntArray, drivers: IntArray) -> None:
+        """Write all but the desired speed of some drivers into plans that are being built.
+
+        Args:
+            plans: The plans.
+            agents: Which agents get them.
+            drivers: Which driver each of them gets.
+        """
+        for name in _WRITTEN:
+            getattr(plans, name)[agents] = getattr(self, name)[drivers]
+
+
+_WRITTEN = (
+    "time_headway", "minimum_gap", "acceleration", "deceleration", "politeness", "reaction_time",
+)  # fmt: skip
+
+
+def draw_drivers(kinds: IntArray, conditions: Conditions, rng: np.random.Generator) -> DriverTable:
+    """Draw a driver for each of N agents.
+
+    Desired speed is the limit times N(1, 0.12), headway log-normal around 1.4 s, the other
+    numbers uniform over the ranges of Treiber and Kesting, Traffic Flow Dynamics (2013), ch. 11
+    and 14. Rain, fog and snow slow everyone down: in fog nobody drives faster than lets them stop
+    within sight at 3 m/s^2.
+
+    Args:
+        kinds: AgentKind of each, shape (N,).
+        conditions: Weather and friction.
+        rng: Random numbers.
+    """
+    count, sight = len(kinds), float(np.sqrt(2 * 3.0 * conditions.visibility))
+    share = np.clip(rng.normal(1.0, 0.12, count), 0.7, 1.3)
+    most = np.minimum(_FASTEST[kinds] * rng.uniform(0.9, 1.1, count), sight)
+    headway = np.clip(1.4 * np.exp(rng.normal(0.0, 0.35, count)), 0.7, 3.0)
+    heavy = np.where(kinds == AgentKind.TRUCK, 0.6, 1.0)
+    return DriverTable(
+        share=share,
+        most=most,
+        slower=0.55 + 0.45 * min(1.0, conditions.friction / 0.9),
+        time_headway=headway,
+        minimum_gap=rng.uniform(1.0, 3.0, count),
+        acceleration=rng.uniform(0.8, 2.0, count) * heavy,
+        deceleration=rng.uniform(1.5, 3.0, count),
+        politeness=rng.uniform(0.0, 0.5, count),
+        reaction_time=rng.uniform(0.3, 1.2, count),
+    )
+
+
 def draw_driver(
     plans: AgentPlans,
     index: int,
@@ -23,12 +103,7 @@ def draw_driver(
     conditions: Conditions,
     rng: np.random.Generator,
 ) -> None:
-    """Write one random driver into a plan being built.
-
-    Desired speed is the limit times N(1, 0.12), headway log-normal around 1.4 s, the other
-    numbers uniform over the ranges of Treiber and Kesting, Traffic Flow Dynamics (2013), ch. 11
-    and 14. Rain, fog and snow slow everyone down: in fog nobody drives faster than lets them stop
-    within sight at 3 m/s^2.
+    """Write one random driver into a plan being built; see draw_drivers.
 
     Args:
         plans: The plans to write into.
@@ -38,14 +113,7 @@ def draw_driver(
         conditions: Weather and friction.
         rng: Random numbers.
     """
-    wanted = speed_limit * float(np.clip(rng.normal(1.0, 0.12), 0.7, 1.3))
-    wanted = min(wanted, KIND_SPEED.get(kind, np.inf) * float(rng.uniform(0.9, 1.1)))
-    wanted = min(wanted, float(np.sqrt(2 * 3.0 * conditions.visibility)))
-    wanted *= 0.55 + 0.45 * min(1.0, conditions.friction / 0.9)
+    drawn = draw_drivers(np.array([int(kind)]), conditions, rng)
+    wanted = min(speed_limit * float(drawn.share[0]), float(drawn.most[0])) * drawn.slower
     plans.desired_speed[index] = wanted
-    plans.time_headway[index] = np.clip(1.4 * np.exp(rng.normal(0.0, 0.35)), 0.7, 3.0)
-    plans.minimum_gap[index] = rng.uniform(1.0, 3.0)
-    plans.acceleration[index] = rng.uniform(0.8, 2.0) * (0.6 if kind is AgentKind.TRUCK else 1.0)
-    plans.deceleration[index] = rng.uniform(1.5, 3.0)
-    plans.politeness[index] = rng.uniform(0.0, 0.5)
-    plans.reaction_time[index] = rng.uniform(0.3, 1.2)
+    drawn.write(plans, np.array([index]), np.array([0]))

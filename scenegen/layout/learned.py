@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -11,38 +10,47 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from scenegen.arrays import BoolArray, FloatArray
+from scenegen.arrays import FloatArray
 from scenegen.errors import CheckpointError, ShapeError, UnknownNameError, UnsatisfiedError
 from scenegen.geometry.boxes import boxes_overlap
 from scenegen.layout.autoregressive import AutoregressiveModel
-from scenegen.layout.condition_tokens import Condition, encode_condition
 from scenegen.layout.cvae import VaeModel
 from scenegen.layout.ddpm import DdpmModel
 from scenegen.layout.decoding import Decoded, decode
 from scenegen.layout.diffusion import DiffusionModel
 from scenegen.layout.flow_matching import FlowMatchingModel
 from scenegen.layout.layout_gan import GanModel
-from scenegen.layout.map_tokens import encode_map
-from scenegen.layout.model import Layout, LayoutModel, LayoutRequest
+from scenegen.layout.model import Layout, LayoutModel, LayoutRequest, check_alike
 from scenegen.layout.normalizing_flow import FlowModel
-from scenegen.layout.projection import Background, complete, is_on_road
+from scenegen.layout.projection import Background, complete, is_beside_road, is_on_road
 from scenegen.layout.scene_batch import SceneBatch
-from scenegen.layout.scene_model import SceneModel
-from scenegen.layout.standardize import GROUPS
+from scenegen.layout.scene_model import SceneModel, scene_seeds
+from scenegen.layout.scene_tasks import (
+    Opening,
+    SceneTask,
+    batch_of,
+    draw_counts,
+    one_thread,
+    open_scene,
+)
 from scenegen.layout.student import StudentModel
 from scenegen.layout.tokens import (
-    BIT,
-    CHANNELS,
-    KIND,
-    MOTION,
-    PRESENCE,
     ROLE_SLOTS,
     SLOTS,
-    encode,
 )
-from scenegen.scene import EGO, AgentKind, AgentStates, Control, Scene
-from scenegen.scene.plans import KNOTS
+from scenegen.scene import EGO, AgentKind, AgentStates, Control
 from scenegen.training import Checkpoint, load_checkpoint
+
+__all__ = [
+    "GROUP",
+    "SCENE_MODELS",
+    "TRIES",
+    "LearnedLayout",
+    "SceneTask",
+    "Staged",
+    "model_of",
+    "one_thread",
+]
 
 SCENE_MODELS: dict[str, type[SceneModel]] = {
     "diffusion": DiffusionModel,
@@ -55,6 +63,8 @@ SCENE_MODELS: dict[str, type[SceneModel]] = {
     "student": StudentModel,
 }
 """Every learned family by name; `scenegen train layout --model` reads it."""
+GROUP = 32
+"""Scenes that are sampled together; more cost no less each, and wait longer for the first."""
 TRIES = 8
 """Samples drawn for a scene whose roles, or whose added agents, must fit in."""
 
@@ -72,21 +82,6 @@ class Staged:
     layout: Layout
     roles: dict[str, int]
     tries: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SceneTask:
-    """What is to be sampled.
-
-    Attributes:
-        batch: One scene: what is known, and which slots are to be filled.
-        frame: x [m], y [m] and yaw [rad] of the ego in the map frame, shape (3,).
-        pinned_slots: Slots of the pinned agents.
-    """
-
-    batch: SceneBatch
-    frame: FloatArray
-    pinned_slots: tuple[int, ...]
 
 
 class LearnedLayout(LayoutModel):
@@ -130,8 +125,29 @@ class LearnedLayout(LayoutModel):
 
     def sample(self, request: LayoutRequest, rng: np.random.Generator) -> Layout:
         """Fill the road around the pinned agents; see LayoutModel.sample."""
-        task = self.task(request, (), None, rng)
-        return self._completed(request, task, rng)
+        return self._sampled([request], [rng])[0]
+
+    def sample_many(
+        self, requests: Sequence[LayoutRequest], rngs: Sequence[np.random.Generator]
+    ) -> list[Layout]:
+        """Fill many scenes, GROUP at a time; see LayoutModel.sample_many."""
+        check_alike(requests, rngs)
+        step = GROUP if isinstance(self.model, DiffusionModel) else 1
+        parts = [slice(at, at + step) for at in range(0, len(requests), step)]
+        return [made for part in parts for made in self._sampled(requests[part], rngs[part])]
+
+    def _sampled(
+        self, requests: Sequence[LayoutRequest], rngs: Sequence[np.random.Generator]
+    ) -> list[Layout]:
+        openings = [self._opened(request, (), None, None) for request in requests]
+        counts = draw_counts(self.model.count, openings, rngs)
+        for request, opening, count in zip(requests, openings, counts, strict=True):
+            _release(request, opening, count, 0)
+        tokens = self._tokens(batch_of(openings), rngs)
+        return [
+            self._filled(request, opening, found, rng)
+            for request, opening, found, rng in zip(requests, openings, tokens, rngs, strict=True)
+        ]
 
     def generate(
         self,
@@ -163,7 +179,7 @@ class LearnedLayout(LayoutModel):
         slots = tuple(range(1, 1 + len(roles)))
         for attempt in range(TRIES):
             task = self.task(request, slots, severity, rng)
-            found = self.staged(request, task, self._tokens(task, rng), roles, rng)
+            found = self.staged(request, task, self._tokens(task.batch, [rng])[0], roles, rng)
             if found is not None:
                 return replace(found, tries=attempt + 1)
         raise UnsatisfiedError(
@@ -229,8 +245,17 @@ class LearnedLayout(LayoutModel):
             tokens: Tokens of the scene, shape (A, CHANNELS).
             rng: Draws drivers.
         """
+        return self._filled(request, task, tokens, rng)
+
+    def _filled(
+        self,
+        request: LayoutRequest,
+        task: SceneTask | Opening,
+        tokens: FloatArray,
+        rng: np.random.Generator,
+    ) -> Layout:
         sampled = decode(tokens, task.frame, request.roadmap)
-        new = [i for i, slot in enumerate(sampled.slots) if int(slot) not in task.pinned_slots]
+        new = [i for i, slot in enumerate(sampled.slots.tolist()) if slot not in task.pinned_slots]
         return complete(request, sampled, new, self.background, rng)
 
     def staged(
@@ -267,12 +292,17 @@ class LearnedLayout(LayoutModel):
     def _completed(
         self, request: LayoutRequest, task: SceneTask, rng: np.random.Generator
     ) -> Layout:
-        return self.filled(request, task, self._tokens(task, rng), rng)
+        return self.filled(request, task, self._tokens(task.batch, [rng])[0], rng)
 
-    def _tokens(self, task: SceneTask, rng: np.random.Generator) -> FloatArray:
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    def _tokens(self, batch: SceneBatch, rngs: Sequence[np.random.Generator]) -> FloatArray:
+        """Sample the tokens of scenes with a stream each, shape (B, A, CHANNELS)."""
+        generators = [torch.Generator().manual_seed(int(rng.integers(2**62))) for rng in rngs]
         with one_thread():
-            return self.model.sample(task.batch, generator)[0].numpy()
+            if isinstance(self.model, DiffusionModel):
+                seeds = [seed for generator in generators for seed in scene_seeds(generator, 1)]
+                return self.model.draw(batch, seeds, self.model.sampling).tokens.numpy()
+            (generator,) = generators
+            return self.model.sample(batch, generator).numpy()
 
     def task(
         self,
@@ -283,6 +313,7 @@ class LearnedLayout(LayoutModel):
         *,
         count: int | None = None,
         kind: AgentKind | None = None,
+        acting: FloatArray | None = None,
     ) -> SceneTask:
         """Write down what is known, draw how many agents there are to be, and open their slots.
 
@@ -295,74 +326,40 @@ class LearnedLayout(LayoutModel):
             rng: Draws the number of background agents.
             count: That number, None to draw it.
             kind: What they are to be, None for what fits.
+            acting: Tokens of a scene whose ego and roles are settled, motion and all, shape
+                (A, CHANNELS); None if they are to be sampled.
         """
-        tokens, known, slots, frame = _pinned_tokens(request)
-        for slot in open_roles:
-            tokens[slot, PRESENCE] = 1.0
-            known[slot, :PRESENCE] = False
-        batch = self._batch(request, tokens, known, frame, severity)
-        free = [slot for slot in range(1 + ROLE_SLOTS, SLOTS) if slot not in slots]
+        opening = self._opened(request, open_roles, severity, acting)
         if count is None:
-            generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-            with one_thread():
-                drawn = int(self.model.count.draw(batch, generator)[0])
-            count = max(0, drawn - (SLOTS - 1 - ROLE_SLOTS - len(free)))
-        room = request.agents - request.pinned.count - len(open_roles)
-        for slot in free[: max(0, min(count, room))]:
-            tokens[slot, PRESENCE] = 1.0
-            known[slot, :PRESENCE] = False
-            if kind is not None:
-                tokens[slot, KIND] = -BIT
-                tokens[slot, KIND.start + kind] = BIT
-                known[slot, KIND] = True
+            count = draw_counts(self.model.count, [opening], [rng])[0]
+        _release(request, opening, count, len(open_roles), kind)
         return SceneTask(
-            batch=self._batch(request, tokens, known, frame, severity),
-            frame=frame,
-            pinned_slots=tuple(slots),
+            batch=batch_of([opening]), frame=opening.frame, pinned_slots=opening.pinned_slots
         )
 
-    def _batch(
+    def _opened(
         self,
         request: LayoutRequest,
-        tokens: FloatArray,
-        known: BoolArray,
-        frame: FloatArray,
+        open_roles: tuple[int, ...],
         severity: float | None,
-    ) -> SceneBatch:
-        road = encode_map(request.roadmap, frame)
-        asked = Condition(
-            event=request.event if request.event in ("", *self.model.events) else None,
-            severity=severity,
-            light=request.conditions.light,
-            weather=request.conditions.weather,
-            density=request.density,
-            ego_speed=float(request.pinned.speed[EGO]),
-        )
-        condition, given = encode_condition(asked, self.model.events)
-        return SceneBatch(
-            agents=torch.from_numpy(tokens.copy())[None],
-            map_points=torch.from_numpy(road.points)[None],
-            map_attributes=torch.from_numpy(road.attributes)[None],
-            map_valid=torch.from_numpy(road.valid)[None],
-            condition=torch.from_numpy(condition)[None],
-            asked=torch.from_numpy(given)[None],
-            known=torch.from_numpy(known.copy())[None],
-        )
+        acting: FloatArray | None,
+    ) -> Opening:
+        opening = open_scene(request, self.model.events, severity)
+        for slot in open_roles:
+            opening.release(slot)
+        if acting is not None:
+            opening.tokens[: 1 + ROLE_SLOTS] = acting[: 1 + ROLE_SLOTS]
+            opening.known[: 1 + ROLE_SLOTS] = True
+        return opening
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute in one thread.
-
-    Sums over several threads depend on how many there are, and a scene would, too; one scene is
-    too small for several threads to help.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def _release(
+    request: LayoutRequest, opening: Opening, count: int, roles: int, kind: AgentKind | None = None
+) -> None:
+    """Open the slots of background agents, as many as the request has room for."""
+    room = request.agents - request.pinned.count - roles
+    for slot in opening.free_slots[: max(0, min(count, room))]:
+        opening.release(slot, kind)
 
 
 def model_of(checkpoint: Checkpoint) -> SceneModel:
@@ -388,31 +385,6 @@ def model_of(checkpoint: Checkpoint) -> SceneModel:
     return model.eval()
 
 
-def _pinned_tokens(
-    request: LayoutRequest,
-) -> tuple[FloatArray, BoolArray, list[int], FloatArray]:
-    """Tokens, known channels and slots of the pinned agents, and the frame of the ego.
-
-    Of an agent that follows its motion code, or stands, the motion is known; how others are going
-    to move is decided while they do.
-    """
-    plans = request.plans
-    scene = Scene(roadmap=request.roadmap, agents=request.pinned, conditions=request.conditions)
-    knots = np.where(
-        (plans.control == Control.KNOTS)[:, None, None], plans.knots, np.zeros((1, KNOTS, 2))
-    )
-    roles = {str(k): k for k in range(1, min(request.pinned.count, 1 + ROLE_SLOTS))}
-    encoded = encode(scene, knots, knots[:, 0, 0], roles)
-    settled = np.isin(plans.control, [Control.KNOTS, Control.HOLD])
-    known = np.ones((SLOTS, CHANNELS), np.bool_)
-    filled = np.flatnonzero(encoded.agents >= 0)
-    for slot in filled.tolist():
-        if not settled[encoded.agents[slot]]:
-            known[slot, MOTION] = False
-            known[slot, GROUPS["acceleration"]] = False
-    return encoded.values, known, filled.tolist(), encoded.frame
-
-
 def _cast(request: LayoutRequest, sampled: Decoded, acting: Sequence[int]) -> LayoutRequest | None:
     """Pin sampled roles beside the ego, with their motion; None where they do not fit in."""
     agents = AgentStates.concatenate([request.pinned, sampled.agents[list(acting)]])
@@ -424,7 +396,10 @@ def _cast(request: LayoutRequest, sampled: Decoded, acting: Sequence[int]) -> La
         return None
     for i in acting:
         motor = AgentKind(int(sampled.agents.kind[i])).is_motor_vehicle
-        if motor and not is_on_road(request, sampled.agents[[i]]):
+        parked = sampled.plans.control[i] == Control.HOLD
+        if parked and not is_beside_road(request, sampled.agents.position[i]):
+            return None
+        if motor and not parked and not is_on_road(request, sampled.agents[[i]]):
             return None
     plans = type(request.plans).concatenate([request.plans, sampled.plans[list(acting)]])
     return replace(request, pinned=agents, plans=plans)

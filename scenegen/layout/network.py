@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -20,6 +20,9 @@ from scenegen.layout.tokens import ROLE_SLOTS
 
 RELATION_WIDTH = 16
 """Width of the layer between relations and attention."""
+LEAST_ROWS = 8
+"""Rows a matrix product has at least where scenes are sampled: fewer are rounded differently, and
+a scene would depend on how many others are in its batch."""
 VISIBLE = -1e4
 """What is added to the attention to what is not there; small enough for half floats."""
 
@@ -62,6 +65,14 @@ class Encoded(NamedTuple):
     points: torch.Tensor
     hidden: torch.Tensor
     summary: torch.Tensor
+
+
+class HasSummary(Protocol):
+    """Encoded scenes as far as the modulation looks at them."""
+
+    @property
+    def summary(self) -> torch.Tensor:
+        """The road as one vector, shape (B, d)."""
 
 
 class MapEncoder(nn.Module):
@@ -300,10 +311,13 @@ class SceneNetwork(nn.Module):
         return self.road(batch)
 
     def describe(
-        self, scene: Encoded, condition: torch.Tensor, asked: torch.Tensor
+        self, scene: HasSummary, condition: torch.Tensor, asked: torch.Tensor
     ) -> torch.Tensor:
         """Give the vector of road and condition that modulates the blocks, shape (B, d)."""
-        return self.condition(condition, asked) + scene.summary
+        if torch.is_grad_enabled():
+            return self.condition(condition, asked) + scene.summary
+        found: torch.Tensor = self.condition(filled_up(condition), filled_up(asked))
+        return found[: len(condition)] + scene.summary
 
     def modulate(self, given: torch.Tensor, level: torch.Tensor) -> Modulation:
         """Say how condition and noise level modulate the blocks.
@@ -312,9 +326,12 @@ class SceneNetwork(nn.Module):
             given: From `describe`, shape (B, d).
             level: Noise level or time of each scene, any monotone number of order 1, shape (B,).
         """
+        count = len(given)
+        if not torch.is_grad_enabled():
+            given, level = filled_up(given), filled_up(level)
         given = nn.functional.silu(given + self.level(_waves(level)))
-        shapes = tuple(block.modulate(given) for block in self._blocks())
-        return Modulation(shapes, self.final(given))
+        shapes = tuple(block.modulate(given)[:count] for block in self._blocks())
+        return Modulation(shapes, self.final(given)[:count])
 
     def forward(
         self,
@@ -359,6 +376,12 @@ class SceneNetwork(nn.Module):
             x = block(x, modulation.blocks[index], scene, relations, index)
         shift, scale = modulation.final[:, None].chunk(2, -1)
         return self.leave(torch.addcmul(shift, self.norm(x), 1.0 + scale))
+
+
+def filled_up(rows: torch.Tensor) -> torch.Tensor:
+    """Repeat rows until there are LEAST_ROWS."""
+    times = -(-LEAST_ROWS // max(len(rows), 1))
+    return rows if times <= 1 else rows.repeat(times, *[1] * (rows.dim() - 1))
 
 
 _OCTAVES = 8

@@ -7,44 +7,43 @@ counted, so that nobody mistakes the repair for the model.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import shapely
 
-from scenegen.arrays import FloatArray
-from scenegen.geometry import polylines
-from scenegen.geometry.boxes import box_corners, boxes_overlap
+from scenegen.arrays import FloatArray, IntArray
+from scenegen.geometry.boxes import box_corners
 from scenegen.geometry.transforms import to_local
 from scenegen.layout.decoding import Decoded
-from scenegen.layout.drivers import draw_driver
+from scenegen.layout.drivers import DriverTable, draw_drivers
+from scenegen.layout.following import rates
 from scenegen.layout.model import Layout, LayoutRequest
-from scenegen.layout.opening_speed import opening_speed
-from scenegen.layout.rollouts import rollouts
+from scenegen.layout.road_arrays import near_any_lane, road_arrays
+from scenegen.layout.settling import (
+    BRAKING,
+    CLEAR_AHEAD,
+    CLEAR_ASIDE,
+    GRAVITY,
+    REASONS,
+    STRAY,
+    Crowd,
+    Terms,
+    bound_knots,
+    settle,
+)
 from scenegen.scene import EGO, AgentKind, AgentPlans, AgentStates, Control, locate
-from scenegen.scene.roadmap import NO_LANE
+from scenegen.scene.plans import KNOTS
 
-ROUTE_AHEAD = 500.0
-"""Length of road for which a route is chosen [m]."""
-CLEAR_AHEAD, CLEAR_ASIDE = 14.0, 5.5
-"""Background traffic keeps this far from the area spanned by the roles [m]."""
-SHIFTS = (0.0, 1.0, -1.0, 2.0, -2.0, 3.5, -3.5, 5.0, -5.0, 8.0, -8.0)
-"""Moves along the lane that are tried where a place is taken [m]."""
-ROOM, ROOM_STANDING = 3.0, 0.6
-"""Distance along the road that moving and standing agents keep from others' boxes [m]."""
-ASIDE = 0.2
-"""Distance across the road that they keep [m]."""
-SNAPPED = 0.5
-"""Headings that differ less than this from the lane's are brought onto it [rad]."""
-BRAKING, THROTTLE = -9.0, 4.0
-"""Range of accelerations of road vehicles [m/s^2]: full braking on dry asphalt, a fast car."""
-CURVATURE = 0.2
-"""Largest curvature of a vehicle's path [1/m]: a turning circle of 10 m."""
-GRAVITY = 9.81
-STRAY = 5.0
-"""People and things farther than this from the middle of every lane are nowhere [m]."""
+__all__ = [
+    "BRAKING",
+    "GRAVITY",
+    "Background",
+    "complete",
+    "feasible",
+    "is_beside_road",
+    "is_on_road",
+]
 
 
 class Background(StrEnum):
@@ -54,14 +53,6 @@ class Background(StrEnum):
     """Traffic models from the sampled opening on."""
     KNOTS = "knots"
     """The sampled motion for 8 s, then traffic models."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """What is settled so far: states, plans, and where everybody is over time in KNOTS mode."""
-
-    agents: AgentStates
-    plans: AgentPlans
 
 
 def complete(
@@ -85,179 +76,18 @@ def complete(
         "shifted", "slowed") and left out ("far", "off_road", "astray", "against", "in_the_way",
         "overlap", "no_room", "collision", "beyond" the number asked for).
     """
-    notes: Counter[str] = Counter(sampled=len(chosen))
-    placed = _Placed(request.pinned, request.plans)
-    for i in chosen:
-        if placed.agents.count >= request.agents:
-            notes["beyond"] += 1
-            continue
-        found = _settle(request, sampled, i, background, placed, notes, rng)
-        if isinstance(found, str):
-            notes[found] += 1
-            continue
-        placed = _Placed(
-            AgentStates.concatenate([placed.agents, found.agents]),
-            AgentPlans.concatenate([placed.plans, found.plans]),
-        )
-    notes["kept"] = placed.agents.count - request.pinned.count
-    return Layout(agents=placed.agents, plans=placed.plans, notes=dict(notes))
-
-
-def _settle(
-    request: LayoutRequest,
-    sampled: Decoded,
-    i: int,
-    background: Background,
-    placed: _Placed,
-    notes: Counter[str],
-    rng: np.random.Generator,
-) -> _Placed | str:
-    """Give one agent with its plan, or why it is left out."""
-    # Indexed with a list, the arrays are copies.
-    state, plan = sampled.agents[[i]], sampled.plans[[i]]
-    kind = AgentKind(int(state.kind[0]))
-    holds = plan.control[0] == Control.HOLD
-    travels = not (holds or kind.is_holonomic or kind is AgentKind.STATIC)
-    wrong = _settle_place(request, state, placed.agents, notes, travels=travels)
-    if not wrong and travels:
-        plan.knots[0] = feasible(plan.knots[0], float(state.speed[0]), request.conditions.friction)
-        wrong = _start(request, state, plan, placed.agents, notes, rng)
-    if wrong:
-        return wrong
-    if background is Background.REACTIVE and plan.control[0] == Control.KNOTS:
-        plan.control[0] = Control.REACTIVE
-    found = _Placed(state, plan)
-    return "collision" if _collides(found, placed) else found
-
-
-def _settle_place(
-    request: LayoutRequest,
-    state: AgentStates,
-    others: AgentStates,
-    notes: Counter[str],
-    *,
-    travels: bool,
-) -> str:
-    """Bring one agent to a place of its own, on its lane if it travels; why there is none."""
-    away = state.position[0] - request.pinned.position[EGO]
-    if np.hypot(*away) > request.radius:
-        return "far"
-    wrong = _onto_lane(request, state, notes) if travels else ""
-    if wrong:
-        return wrong
-    if travels and in_event_area(request.pinned, state.position[0]):
-        return "in_the_way"
-    if not _find_room(request, state, others, notes, travels=travels):
-        return "overlap"
-    kind = AgentKind(int(state.kind[0]))
-    if kind.is_motor_vehicle:
-        return "" if is_on_road(request, state) else "off_road"
-    return "" if _is_beside_road(request, state.position[0]) else "astray"
-
-
-def _onto_lane(request: LayoutRequest, state: AgentStates, notes: Counter[str]) -> str:
-    """Bring a vehicle between the bounds of its lane and onto its direction; why it cannot."""
-    place = locate(request.roadmap, state.position, state.yaw)
-    if place.lane[0] == NO_LANE:
-        return "off_road"
-    error = float(place.heading_error[0])
-    if abs(error) > np.pi / 2:
-        return "against"
-    free = max(0.0, 0.5 * float(place.width[0] - state.size[0, 1]) - 0.1)
-    offset = float(place.offset[0])
-    aim = float(np.clip(offset, -free, free))
-    if abs(error) < SNAPPED:
-        state.yaw[0] -= error
-    moved = aim - offset
-    if abs(moved) > 0.01:
-        notes["snapped"] += 1
-        across = float(state.yaw[0]) + (0.0 if abs(error) < SNAPPED else -error)
-        state.position[0] += moved * np.array([-np.sin(across), np.cos(across)], np.float32)
-    return ""
-
-
-def _find_room(
-    request: LayoutRequest,
-    state: AgentStates,
-    others: AgentStates,
-    notes: Counter[str],
-    *,
-    travels: bool,
-) -> bool:
-    """Move an agent along its lane, or straight on, to the nearest free place."""
-    begin, yaw = state.position[0].copy(), float(state.yaw[0])
-    margin = np.array([ROOM if travels else ROOM_STANDING, ASIDE, 0.0])
-    place = locate(request.roadmap, state.position, state.yaw)
-    lane = int(place.lane[0]) if travels else NO_LANE
-    for shift in SHIFTS:
-        if lane == NO_LANE:
-            state.position[0] = begin + shift * np.array([np.cos(yaw), np.sin(yaw)])
-        else:
-            line = request.roadmap.lanes[lane].centerline
-            along = np.array([0.0, shift]) + float(place.along[0])
-            here, there = polylines.point_at(line, along)
-            turn = polylines.heading_at(line, along)
-            delta = turn[1] - turn[0]
-            side = float(place.offset[0])
-            normal = np.stack([-np.sin(turn), np.cos(turn)], -1)
-            state.position[0] = begin + there - here + side * (normal[1] - normal[0])
-            state.yaw[0] = np.arctan2(np.sin(yaw + delta), np.cos(yaw + delta))
-        hits = boxes_overlap(
-            state.position, state.yaw, state.size + margin, others.position, others.yaw, others.size
-        )
-        if not hits.any():
-            notes["shifted"] += int(shift != 0.0)
-            return True
-    return False
-
-
-def _start(
-    request: LayoutRequest,
-    state: AgentStates,
-    plan: AgentPlans,
-    others: AgentStates,
-    notes: Counter[str],
-    rng: np.random.Generator,
-) -> str:
-    """Choose route, driver and a speed that traffic leaves room for; why there is none."""
-    place = locate(request.roadmap, state.position, state.yaw)
-    lane = int(place.lane[0])
-    if lane == NO_LANE:
-        return "off_road"
-    wanted = {code for code in plan.route[0].tolist() if code != NO_LANE}
-    routes = list(request.roadmap.routes(lane, ROUTE_AHEAD))
-    best = max(routes, key=lambda route: len(wanted.intersection(route)))
-    plan.set_route(0, best)
-    speed = float(state.speed[0])
-    kind = AgentKind(int(state.kind[0]))
-    draw_driver(plan, 0, kind, request.roadmap.lanes[lane].speed_limit, request.conditions, rng)
-    plan.desired_speed[0] = max(float(plan.desired_speed[0]), speed)
-    half = float(state.size[0, 0]) / 2
-    safe = opening_speed(request, best, float(place.along[0]), max(speed, 0.5), half, others)
-    if safe is None:
-        return "no_room"
-    if safe < speed - 0.01:
-        notes["slowed"] += 1
-    state.speed[0] = min(speed, safe)
-    return ""
-
-
-def _collides(one: _Placed, others: _Placed) -> bool:
-    """Whether the motion of an agent that follows its code meets another's that does, too."""
-    follows = others.plans.control == Control.KNOTS
-    if one.plans.control[0] != Control.KNOTS or not follows.any():
-        return False
-    mine = rollouts(one.agents, one.plans.knots)  # (1, T, 3)
-    theirs = rollouts(others.agents[follows], others.plans.knots[follows])
-    hits = boxes_overlap(
-        mine[..., :2],
-        mine[..., 2],
-        one.agents.size[:, None],
-        theirs[..., :2],
-        theirs[..., 2],
-        others.agents.size[follows][:, None],
+    first, rows = request.pinned.count, np.array(chosen, np.int64)
+    drivers = draw_drivers(sampled.agents.kind[rows], request.conditions, rng)
+    crowd = _crowd(request, sampled, rows, drivers)
+    source, counts = settle(
+        road_arrays(request.roadmap), crowd, first, _terms(request, drivers, background), rates()
     )
-    return bool(hits.any())
+    taken = source[first:] - first
+    notes = {reason: n for reason, n in zip(REASONS, counts.tolist(), strict=True) if n}
+    agents, plans = _added(request, sampled, crowd, drivers, rows, taken)
+    return Layout(
+        agents=agents, plans=plans, notes={"sampled": len(rows), **notes, "kept": len(taken)}
+    )
 
 
 def feasible(knots: FloatArray, speed: float, friction: float) -> FloatArray:
@@ -273,12 +103,7 @@ def feasible(knots: FloatArray, speed: float, friction: float) -> FloatArray:
         and curvature below CURVATURE at every knot; shape (KNOTS, 2).
     """
     out = knots.copy()
-    out[:, 0] = np.clip(out[:, 0], BRAKING, THROTTLE)
-    step = 8.0 / (len(out) - 1)
-    gained = np.concatenate([[0.0], np.cumsum(0.5 * step * (out[1:, 0] + out[:-1, 0]))])
-    speeds = np.maximum(speed + gained, 0.0)
-    most = np.minimum(friction * GRAVITY / np.maximum(speeds, 0.1), CURVATURE * speeds)
-    out[:, 1] = np.clip(out[:, 1], -most, most)
+    bound_knots(out, float(speed), float(friction))
     return out
 
 
@@ -288,20 +113,92 @@ def is_on_road(request: LayoutRequest, state: AgentStates) -> bool:
     return bool(shapely.contains_xy(request.roadmap.drivable_area, *corners.T).all())
 
 
-def _is_beside_road(request: LayoutRequest, position: FloatArray) -> bool:
+def is_beside_road(request: LayoutRequest, position: FloatArray) -> bool:
     """Whether a place is on or near any lane, sidewalks included."""
-    return any(
-        abs(polylines.project(lane.centerline, position[None].astype(np.float64))[1][0]) < STRAY
-        for lane in request.roadmap.lanes
+    road = road_arrays(request.roadmap)
+    return bool(near_any_lane(road, float(position[0]), float(position[1]), STRAY))
+
+
+def _crowd(request: LayoutRequest, sampled: Decoded, rows: IntArray, drivers: DriverTable) -> Crowd:
+    """Lay out the pinned agents, then those that are to be placed."""
+    old, new, first = request.pinned, sampled.agents, request.pinned.count
+    kept, wanted = request.plans, sampled.plans
+    total = first + len(rows)
+    pose, driver = np.empty((total, 4), np.float32), np.zeros((total, 3))
+    pose[:first, :2], pose[first:, :2] = old.position, new.position[rows]
+    pose[:first, 2], pose[first:, 2] = old.yaw, new.yaw[rows]
+    pose[:first, 3], pose[first:, 3] = old.speed, new.speed[rows]
+    driver[first:, 0] = wanted.desired_speed[rows]
+    driver[first:, 1], driver[first:, 2] = drivers.share, drivers.most
+    place = locate(request.roadmap, old.position, old.yaw)
+    lane, along = np.full(total, -1), np.zeros(total)
+    lane[:first] = np.where(old.valid, place.lane, -1)
+    along[:first] = place.along
+    knots = np.empty((total, KNOTS, 2), np.float32)
+    knots[:first], knots[first:] = kept.knots, wanted.knots[rows]
+    return Crowd(
+        pose=pose,
+        size=np.concatenate([old.size, new.size[rows]]).astype(np.float32),
+        kind=np.concatenate([old.kind, new.kind[rows]]).astype(np.int8),
+        control=np.concatenate([kept.control, wanted.control[rows]]).astype(np.int8),
+        route=np.concatenate([kept.route, wanted.route[rows]]).astype(np.int32),
+        knots=knots,
+        driver=driver,
+        lane=lane,
+        along=along,
     )
 
 
-def in_event_area(pinned: AgentStates, position: FloatArray) -> bool:
-    """Whether a place lies in the area spanned by the ego and the other roles."""
-    if pinned.count < 2:
-        return False
-    local = to_local(pinned.position, pinned.position[EGO], pinned.yaw[EGO])
-    low = local.min(0) - np.array([CLEAR_AHEAD, CLEAR_ASIDE])
-    high = local.max(0) + np.array([CLEAR_AHEAD, CLEAR_ASIDE])
-    here = to_local(position, pinned.position[EGO], pinned.yaw[EGO])
-    return bool(((here > low) & (here < high)).all())
+def _terms(request: LayoutRequest, drivers: DriverTable, background: Background) -> Terms:
+    pinned, area = request.pinned, np.zeros(0)
+    if pinned.count > 1:
+        ego, yaw = pinned.position[EGO], float(pinned.yaw[EGO])
+        local = to_local(pinned.position, ego, pinned.yaw[EGO])
+        low, high = local.min(0), local.max(0)
+        area = np.array(
+            [
+                *ego, np.cos(yaw), np.sin(yaw),
+                low[0] - CLEAR_AHEAD, high[0] + CLEAR_AHEAD,
+                low[1] - CLEAR_ASIDE, high[1] + CLEAR_ASIDE,
+            ],
+            np.float64,
+        )  # fmt: skip
+    return Terms(
+        most=request.agents,
+        radius=float(request.radius),
+        friction=float(request.conditions.friction),
+        slower=drivers.slower,
+        reactive=background is Background.REACTIVE,
+        area=area,
+    )
+
+
+def _added(
+    request: LayoutRequest,
+    sampled: Decoded,
+    crowd: Crowd,
+    drivers: DriverTable,
+    rows: IntArray,
+    taken: IntArray,
+) -> tuple[AgentStates, AgentPlans]:
+    """Put those that were placed behind the pinned ones; `taken` says which were."""
+    first = request.pinned.count
+    where = slice(first, first + len(taken))
+    plans = sampled.plans[rows[taken]]
+    plans.control[:], plans.route[:] = crowd.control[where], crowd.route[where]
+    plans.knots[:], plans.desired_speed[:] = crowd.knots[where], crowd.driver[where, 0]
+    travels = (plans.control != Control.HOLD) & (crowd.kind[where] < AgentKind.PEDESTRIAN)
+    drivers.write(plans, np.flatnonzero(travels), taken[travels])
+    pose = crowd.pose[where]
+    agents = AgentStates(
+        position=pose[:, :2].copy(),
+        yaw=pose[:, 2].copy(),
+        speed=pose[:, 3].copy(),
+        size=crowd.size[where],
+        kind=crowd.kind[where],
+        valid=np.ones(len(taken), np.bool_),
+    )
+    return (
+        AgentStates.concatenate([request.pinned, agents]),
+        AgentPlans.concatenate([request.plans, plans]),
+    )

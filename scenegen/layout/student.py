@@ -21,7 +21,7 @@ from torch import nn
 from scenegen.errors import CheckpointError
 from scenegen.layout.diffusion import DiffusionConfig, DiffusionModel, Sampler, SamplerConfig
 from scenegen.layout.edm import NoiseConfig, preconditioning, schedule
-from scenegen.layout.network import Encoded, NetworkConfig
+from scenegen.layout.network import Encoded, HasSummary, NetworkConfig
 from scenegen.layout.scene_batch import SceneBatch
 from scenegen.layout.scene_model import SceneModel
 from scenegen.layout.targets import counted
@@ -146,7 +146,7 @@ class StudentModel(DiffusionModel):
         return schedule(self.noise, torch.arange(how.steps + 1) / how.steps)
 
     def describe(
-        self, batch: SceneBatch, scene: Encoded, asked: torch.Tensor, steps: int
+        self, batch: SceneBatch, scene: HasSummary, asked: torch.Tensor, steps: int
     ) -> torch.Tensor:
         """Give the vector of road, condition and number of steps, shape (B, d)."""
         return super().describe(batch, scene, asked, steps) + self.jumps[STEPS.index(steps)]

@@ -75,15 +75,24 @@ class Trajectories:
         """
         exact = atom_margins([Trace(self.moved(k)) for k in range(len(self.scenarios))], casts)
 
+        found: dict[tuple[Atom, bool, bool], Tensor] = {}  # A formula asks for an atom repeatedly.
+
         def margin(atom: Atom, holds: bool) -> Tensor:
-            value = exact(atom, holds)
-            if not isinstance(atom, Compare | Between) or not _is_steered(atom):
-                return value
-            slope = _Slopes(self, casts).margin(atom)
-            slope = slope if holds else -slope
-            return value.to(slope) + (slope - slope.detach())
+            key = (atom, holds, torch.is_grad_enabled())
+            if key not in found:
+                found[key] = self._margin(exact(atom, holds), atom, casts, holds)
+            return found[key]
 
         return margin
+
+    def _margin(
+        self, value: Tensor, atom: Atom, casts: Sequence[Mapping[str, int]], holds: bool
+    ) -> Tensor:
+        if not isinstance(atom, Compare | Between) or not _is_steered(atom):
+            return value
+        slope = _Slopes(self, casts).margin(atom)
+        slope = slope if holds else -slope
+        return value.to(slope) + (slope - slope.detach())
 
     def moved(self, number: int) -> Scenario:
         """Give one of the scenarios with its agents where the tensors have them."""

@@ -53,7 +53,7 @@ def locate(roadmap: RoadMap, position: FloatArray, yaw: FloatArray) -> LanePlace
     segments = _traffic_segments(roadmap)
     points = np.ascontiguousarray(position, np.float64).reshape(-1, 2)
     heading = np.ascontiguousarray(yaw, np.float64).reshape(-1)
-    index, along, offset = _nearest(segments, _blocks(roadmap), points, heading)
+    index, along, offset = nearest_segments(segments, _blocks(roadmap), points, heading)
     found = index >= 0
     row = segments[np.maximum(index, 0)]
     lane = np.where(found, row[:, 5].astype(np.int64), NO_LANE)
@@ -66,6 +66,11 @@ def locate(roadmap: RoadMap, position: FloatArray, yaw: FloatArray) -> LanePlace
         heading_error=error.reshape(shape),
         width=np.where(found, row[:, 7], 0.0).reshape(shape),
     )
+
+
+def segment_tables(roadmap: RoadMap) -> tuple[FloatArray, FloatArray]:
+    """Give the tables in which `nearest_segments` looks places up: segments and their blocks."""
+    return _traffic_segments(roadmap), _blocks(roadmap)
 
 
 @lru_cache(maxsize=64)
@@ -99,7 +104,8 @@ def _blocks(roadmap: RoadMap) -> FloatArray:
 
 
 @nb.njit(cache=True)
-def _nearest(segments, blocks, points, heading):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def nearest_segments(segments, blocks, points, heading):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Find the row of each pose's segment, -1 for none, its arc length and offset, shape (Q,)."""
     count = len(points)
     index = np.full(count, -1, np.int64)
     along, offset = np.zeros(count), np.zeros(count)
@@ -120,7 +126,7 @@ def _nearest(segments, blocks, points, heading):  # type: ignore[no-untyped-def]
                     continue
                 side = ux * dy - uy * dx
                 distance = np.sqrt(side * side + beyond * beyond)
-                if distance > REACH:
+                if distance > REACH or distance >= best:  # A turn only adds to it.
                     continue
                 turn = np.arccos(min(1.0, max(-1.0, ux * cos + uy * sin)))
                 cost = distance + AGAINST * turn
