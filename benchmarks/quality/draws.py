@@ -36,7 +36,7 @@ CHECKPOINT = "SCENEGEN_LAYOUT_CHECKPOINT"
 HEURISTIC = "heuristic"
 BATCH = 16
 """Draws that are simulated together."""
-UNGUIDED = ModelStaging(guidance=GuidanceSettings(weight=0.0))
+UNGUIDED = ModelStaging(guidance=GuidanceSettings(weight=0.0), sketches=1)
 """Staging by the condition alone."""
 
 
@@ -110,14 +110,18 @@ class ConditionStager(ModelStager):
         requests: Sequence[LayoutRequest],
         tasks: Sequence[SceneTask],
         seeds: list[int],
-        follows: Sequence[bool],
+        follows: Sequence[bool] | None,
     ) -> tuple[FloatArray, list[float] | None]:
         """Sample the tokens of some scenes together."""
         del requests, follows
+        return self.background(tasks, seeds), None
+
+    def background(self, tasks: Sequence[SceneTask], seeds: list[int]) -> FloatArray:
+        """Sample what is open in some scenes, (B, A, CHANNELS)."""
         generator = torch.Generator().manual_seed(seeds[0])
         batch = SceneBatch.concatenate([task.batch for task in tasks])
         with one_thread():
-            return self.model.sample(batch, generator).numpy(), None
+            return self.model.sample(batch, generator).numpy()
 
 
 def conditioned(request: Request) -> Composer:

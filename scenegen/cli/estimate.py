@@ -153,6 +153,7 @@ def _guided_request(
     guided = ModelStaging(
         guidance=pull,
         sampler=Sampler.ANCESTRAL,
+        sketches=1,
         ego=EgoMotion.REACTIVE,
         unguided=unguided,
     )

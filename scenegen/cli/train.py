@@ -43,6 +43,14 @@ Recordings = Annotated[
 Rate = Annotated[
     float | None, typer.Option(help="learning rate", show_default="1e-3, with --from 2e-4")
 ]
+Acting = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="share of steps on the ego and roles of events alone; not with --data",
+    ),
+]
 Every = Annotated[
     int | None,
     typer.Option(min=1, help="steps between validations", show_default="500, with --data 25"),
@@ -88,6 +96,7 @@ def layout(
     batch: Annotated[int, typer.Option(min=1, help="scenes per step")] = 64,
     rate: Rate = None,
     config: Annotated[str, typer.Option(help="settings of the model, JSON")] = "{}",
+    acting: Acting = 0.5,
     every: Every = None,
     patience: Patience = None,
     partial: Annotated[bool, typer.Option(help="read corpora that are still being built")] = False,
@@ -118,6 +127,7 @@ def layout(
         half=half,
         seed=seed,
         warm_up=FEW_WARM_UP if data is not None else 300,
+        acting=acting if data is None else 0.0,
     )
     start = load_checkpoint(begin) if begin is not None else None
     run = TrainingRun(

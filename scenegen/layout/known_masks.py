@@ -34,6 +34,8 @@ class MaskShares:
         begin: The opening and the first knots of everybody are known.
         channels: Some groups of channels are known.
         one_missing: All but one agent are known.
+        ego: The state of the ego is known, its motion and everybody else are not: how events are
+            staged around an ego.
         drop: Probability with which each field of the condition is not asked.
     """
 
@@ -41,12 +43,13 @@ class MaskShares:
     begin: float = 0.15
     channels: float = 0.10
     one_missing: float = 0.10
+    ego: float = 0.10
     drop: float = 0.1
 
     def __post_init__(self) -> None:
         """Check that the shares are probabilities."""
-        parts = (self.agents, self.begin, self.channels, self.one_missing)
-        if min(*parts, self.drop) < 0.0 or sum(parts) > 1.0 or self.drop > 1.0:
+        parts = (self.agents, self.begin, self.channels, self.one_missing, self.ego)
+        if min(*parts, self.drop) < 0.0 or sum(parts) > 1.0 + 1e-9 or self.drop > 1.0:
             raise ValueError(f"MaskShares: expected probabilities of sum at most 1, got {self}")
 
 
@@ -70,7 +73,7 @@ def draw_masks(
     shares = shares if shares is not None else MaskShares()
     scenes, slots = batch.agents.shape[:2]
     fresh = known_of_fresh(batch.agents)
-    parts = (shares.agents, shares.begin, shares.channels, shares.one_missing)
+    parts = (shares.agents, shares.begin, shares.channels, shares.one_missing, shares.ego)
     ends = torch.tensor(parts).cumsum(0)
     kind = torch.bucketize(torch.rand(scenes, generator=generator), ends, right=True)
     drawn = torch.stack(
@@ -79,6 +82,7 @@ def draw_masks(
             _begin(scenes, slots, generator),
             _some_channels(scenes, slots, generator),
             _all_but_one(batch, generator),
+            _state_of_ego(scenes, slots),
             torch.zeros(scenes, slots, CHANNELS, dtype=torch.bool),
         ]
     )
@@ -132,6 +136,15 @@ def _all_but_one(batch: SceneBatch, generator: torch.Generator) -> torch.Tensor:
     known = torch.ones(batch.agents.shape, dtype=torch.bool)
     known[torch.arange(len(batch)), missing] = False
     known[..., PRESENCE] = True
+    return known
+
+
+def _state_of_ego(scenes: int, slots: int) -> torch.Tensor:
+    """The state of the ego, and nothing of its motion."""
+    known = torch.zeros(scenes, slots, CHANNELS, dtype=torch.bool)
+    known[:, EGO] = True
+    known[:, EGO, MOTION] = False
+    known[:, EGO, GROUPS["acceleration"]] = False
     return known
 
 

@@ -16,6 +16,8 @@ from scenegen.scene import EGO
 BLOCK = 8
 """Slots and polylines are left out in blocks of this size: matrix products of other sizes round the
 rows at their ends differently, and a scene would depend on its place in the batch."""
+ACTING = BLOCK
+"""Slots of a scene of the ego and the roles alone: theirs, in whole blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,6 +107,14 @@ class SceneBatch:
         cut = {name: getattr(self, name)[:, :slots] for name in ("agents", "known")}
         roads = ("map_points", "map_attributes", "map_valid")
         return replace(self, **cut, **{name: getattr(self, name)[:, :lines] for name in roads})
+
+    def acting(self) -> Self:
+        """Keep the ego and the roles alone; nobody stands in the slots that are left over."""
+        agents, known = self.agents[:, :ACTING].clone(), self.known[:, :ACTING].clone()
+        agents[:, 1 + ROLE_SLOTS :] = 0.0
+        agents[:, 1 + ROLE_SLOTS :, PRESENCE] = -1.0
+        known[:, 1 + ROLE_SLOTS :] = True
+        return replace(self, agents=agents, known=known)
 
     @classmethod
     def concatenate(cls, parts: Sequence[SceneBatch]) -> Self:

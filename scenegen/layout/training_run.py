@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scenegen.arrays import IntArray
 from scenegen.errors import RecordingError, UnknownNameError
 from scenegen.layout.known_masks import MaskShares, draw_masks
 from scenegen.layout.learned import SCENE_MODELS, model_of
@@ -34,6 +35,8 @@ CHECKPOINT, CARD, PROGRESS = "checkpoint.safetensors", "card.json", "progress.js
 BEST = "best.safetensors"
 """Averaged weights with the best score so far, of a run that stops early."""
 LICENCE = "Apache-2.0"
+ACTING_MASKS = MaskShares(agents=0.15, begin=0.05, channels=0.05, one_missing=0.0, ego=0.6)
+"""Masks of steps on ego and roles alone: mostly what staging an event around an ego asks for."""
 VALIDATION_SCENES = 512
 """Scenes of the validation split a loss is measured on, at most."""
 MEASURED_SCENES = 64
@@ -62,6 +65,9 @@ class TrainingSettings:
         ema: Decay of the averaged weights.
         half: Whether networks compute in bfloat16; faster where the hardware has it.
         masks: How often each kind of mask is drawn.
+        acting: Share of steps on the ego and the roles of events alone. They are few among the
+            agents of a scene, yet they are the event; such a step costs a third of another.
+        acting_masks: How often each kind of mask is drawn in these.
         seed: Everything random follows from it.
     """
 
@@ -77,12 +83,16 @@ class TrainingSettings:
     ema: float = 0.999
     half: bool = False
     masks: MaskShares = field(default_factory=MaskShares)
+    acting: float = 0.0
+    acting_masks: MaskShares = ACTING_MASKS
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check the name and the numbers."""
         if self.model not in SCENE_MODELS:
             raise UnknownNameError("scene model", self.model, SCENE_MODELS)
+        if not 0.0 <= self.acting <= 1.0:
+            raise ValueError(f"TrainingSettings.acting: expected 0 to 1, got {self.acting}")
         if min(self.batch, self.warm_up, self.hold) < 1 or self.rate <= 0.0:
             raise ValueError(f"TrainingSettings: expected positive numbers, got {self}")
 
@@ -93,7 +103,11 @@ class TrainingSettings:
 
 
 class Corpus:
-    """Rows of corpora with their conditions, as batches of scenes."""
+    """Rows of corpora with their conditions, as batches of scenes.
+
+    Attributes:
+        staged: Rows that stage an event.
+    """
 
     def __init__(
         self, folders: Sequence[Path], split: str, events: Sequence[str], *, partial: bool = False
@@ -114,6 +128,7 @@ class Corpus:
         if not len(self.reader):
             raise RecordingError(f"{folders[0]}: expected rows in the split {split!r}, found none")
         self.condition, self.asked = self.reader.conditions(self.events)
+        self.staged: IntArray = np.flatnonzero(self.reader.rows.family > 0)
         # An agent that leaves the world seems to stop within one step; no tyre brakes so hard.
         low, high = (limit / ACCELERATION_SCALE for limit in ACCELERATION_LIMITS)
         self.reader.rows.agents[..., GROUPS["acceleration"]].clamp_(low, high)
@@ -330,20 +345,32 @@ class TrainingRun:
         settings = self.settings
         for group in self.trainer.optimizer.param_groups:
             group["lr"] = settings.rate_at(step)
-        rows = rng.integers(len(self.train), size=settings.batch)
+        alone = settings.acting > 0.0 and float(rng.random()) < settings.acting
+        choices = self.train.staged if alone else np.arange(len(self.train))
+        if not len(choices):
+            raise RecordingError("train: expected rows that stage an event, found none")
+        rows = choices[rng.integers(len(choices), size=settings.batch)]
         seed = int(rng.integers(2**62))
         rank = self.processes.rank
         rows = rows[rank * self.share : (rank + 1) * self.share]
         generator = torch.Generator().manual_seed((seed + rank) % 2**62)
-        return self._loss(self.model, self.train.scenes(rows), generator)
+        scenes = self.train.scenes(rows)
+        return self._loss(self.model, scenes.acting() if alone else scenes, generator, alone=alone)
 
     def _loss(
-        self, model: SceneModel, batch: SceneBatch, generator: torch.Generator
+        self,
+        model: SceneModel,
+        batch: SceneBatch,
+        generator: torch.Generator,
+        *,
+        alone: bool = False,
     ) -> torch.Tensor:
-        batch = draw_masks(batch, model.groups, generator, self.settings.masks).to(self.device)
+        shares = self.settings.acting_masks if alone else self.settings.masks
+        batch = draw_masks(batch, model.groups, generator, shares).to(self.device)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.settings.half):
             loss = model.loss(batch, generator)
-        return loss + COUNT_WEIGHT * model.count.loss(batch)
+        # How many agents there are is told by whole scenes only.
+        return loss if alone else loss + COUNT_WEIGHT * model.count.loss(batch)
 
     @torch.no_grad()
     def _validate(self, cpu_seconds: float) -> dict[str, Jsonable]:
@@ -364,11 +391,26 @@ class TrainingRun:
                 float(self._loss(model, self.validation.scenes(part), generator)) for part in parts
             ]
             line["validation_loss"] = float(np.mean(losses))
+            line |= self._acting_loss(model)
             line |= self._measure(model, self.validation.scenes(rows[:MEASURED_SCENES]))
         kept = [old for old in _lines(self.folder / PROGRESS) if old["step"] < self.trainer.step]
         text = "".join(json.dumps(row) + "\n" for row in [*kept, line])
         write_atomically(self.folder / PROGRESS, text.encode())
         return line
+
+    def _acting_loss(self, model: SceneModel) -> dict[str, Jsonable]:
+        """Measure the loss on ego and roles alone, where they are trained on."""
+        if self.validation is None or self.settings.acting == 0.0:
+            return {}
+        staged = self.validation.staged[:VALIDATION_SCENES]
+        if not len(staged):
+            return {}
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        losses = [
+            float(self._loss(model, self.validation.scenes(p).acting(), generator, alone=True))
+            for p in np.array_split(staged, -(-len(staged) // 64))
+        ]
+        return {"acting_loss": float(np.mean(losses))}
 
     def _measure(self, model: SceneModel, batch: SceneBatch) -> dict[str, Jsonable]:
         """Sample scenes on known roads and measure them raw."""

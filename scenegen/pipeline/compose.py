@@ -41,6 +41,11 @@ ROADS_DRAWN = 6
 """Roads drawn until one can hold the event."""
 TRIES_PER_MAP = 8
 """Draws on one road before another road is drawn."""
+PLACES = 4
+"""Draws of an event's numbers and place on a road before a try is given up: they cost next to
+nothing beside filling the scene."""
+OTHER_ROADS = 3
+"""Roads drawn for one try alone where the one shared with other tries has no place."""
 NO_PLACE = "found no place on the road"
 
 
@@ -208,11 +213,30 @@ class Composer:
 
     def _placed(self, index: int, attempt: int, roadmap: RoadMap | None) -> _Placed:
         """Draw road, weather and script of a try."""
-        seed = self.request.seed
+        seed, own = self.request.seed, roadmap is None and self.request.base is None
         roadmap = roadmap or self._road(index, attempt // TRIES_PER_MAP)
         conditions = self._conditions(roadmap.kind, stream(seed, "conditions", index, attempt))
-        script, pinned = self._pin(roadmap, stream(seed, "event", index, attempt))
+        rng = stream(seed, "event", index, attempt)
+        script, pinned = self._pin_somewhere(roadmap, rng)
+        for other in range(OTHER_ROADS if own else 0):
+            if pinned is not None:
+                break
+            # A road for this try alone; the next try has the shared one again.
+            roadmap = self._road(index, -1 - OTHER_ROADS * attempt - other)
+            conditions = self._conditions(roadmap.kind, stream(seed, "conditions", index, attempt))
+            script, pinned = self._pin_somewhere(roadmap, rng)
         return _Placed(index, attempt, roadmap, conditions, script, pinned)
+
+    def _pin_somewhere(
+        self, roadmap: RoadMap, rng: np.random.Generator
+    ) -> tuple[Script | None, Pinned | None]:
+        """Draw numbers and place of the event until one of PLACES draws fits on the road."""
+        script: Script | None = None
+        for _ in range(PLACES):
+            script, pinned = self._pin(roadmap, rng)
+            if pinned is not None:
+                return script, pinned
+        return script, None
 
     def _of_model(self, place: _Placed, staged: GuidedScene) -> Weighed:
         if staged.layout is None:

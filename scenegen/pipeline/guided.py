@@ -26,10 +26,16 @@ from scenegen.layout.sampler import mixture_log_weight
 from scenegen.layout.scene_batch import SceneBatch
 from scenegen.layout.tokens import ROLE_SLOTS
 from scenegen.pipeline.guidance import GuidanceSettings, QueryGuide, Site
+from scenegen.pipeline.sketches import Picks, Sketch, keeps, rounds_of
 from scenegen.pipeline.wishes import Wishes
 from scenegen.query import Query
 from scenegen.scene import EGO, AgentKind, AgentPlans, AgentStates, Control
+from scenegen.seeding import stream
 
+BACKGROUNDS = 4
+"""Backgrounds drawn around ego and roles that keep the query, until one leaves them be."""
+WHOLES = 8
+"""Whole scenes drawn, one by one, where no sketch with its background kept the query."""
 SEVERITY_SHARE = 0.75
 """Share of the time to collision a query allows that the condition asks for: margin for what the
 model misses."""
@@ -67,6 +73,9 @@ class ModelStaging:
         unguided: Share of the scenes that are drawn without guidance, where paths are weighed. The
             weights are those of the mixture of both and at most 1 / unguided (defensive mixture;
             Owen & Zhou 2000).
+        sketches: Most sketches of ego and roles per scene, of which the first that keeps the query
+            is taken; 1 to take what comes, which is what path weights need. The first half is
+            drawn quickly and without guidance, which costs a fifth.
     """
 
     guidance: GuidanceSettings = field(default_factory=GuidanceSettings)
@@ -76,9 +85,15 @@ class ModelStaging:
     severity: bool = True
     ego: EgoMotion = EgoMotion.SAMPLED
     unguided: float = 0.0
+    sketches: int = 64
 
     def __post_init__(self) -> None:
-        """Check the number of steps and the share."""
+        """Check the numbers of steps and sketches and the share."""
+        if self.sketches < 1 or (self.sketches > 1 and self.sampler is Sampler.ANCESTRAL):
+            raise ValueError(
+                "ModelStaging.sketches: expected at least 1, and just 1 where paths are weighed"
+                f" (sampler ancestral), got {self.sketches}"
+            )
         if not 0.0 <= self.unguided < 1.0:
             raise ValueError(f"ModelStaging.unguided: expected 0 to 1, got {self.unguided}")
         if self.steps < 1:
@@ -99,6 +114,7 @@ class ModelStaging:
             severity=data["severity"],
             ego=EgoMotion(data["ego"]),
             unguided=data.get("unguided", 0.0),
+            sketches=data.get("sketches", 1),
         )
 
 
@@ -198,47 +214,171 @@ class ModelStager:
         """
         if not places:
             return []
-        slots = tuple(range(1, 1 + len(self.roles)))
-        requests, tasks, seeds, follows = [], [], list[int](), list[bool]()
+        requests, seeds, follows = [], list[int](), list[bool]()
         for pinned, asked, rng in places:
             ego, plans = pinned.agents[[EGO]], _alone(pinned.plans)
-            request = replace(asked, pinned=ego, plans=plans, event=self.event.name)
-            requests.append(request)
-            tasks.append(self.layout.task(request, slots, self.severity, rng))
+            requests.append(replace(asked, pinned=ego, plans=plans, event=self.event.name))
             seeds.append(int(rng.integers(2**62)))
             follows.append(not self.how.unguided or bool(rng.random() >= self.how.unguided))
-        tokens, weights = self.tokens(requests, tasks, seeds, follows)
+        rngs = [rng for _, _, rng in places]
+        if self.how.sketches == 1:
+            return self._first(requests, seeds, follows, rngs)
+        sketched, made = Picks(len(requests)), Picks(len(requests))
+        quick = rounds_of(self.how.sketches // 2)
+        slow = rounds_of(self.how.sketches - self.how.sketches // 2)
+        for number, size in enumerate([*quick, *slow]):
+            guides = follows if number >= len(quick) else None
+            self._draw(sketched, requests, seeds, guides, (number, size), alone=True)
+        for _ in range(BACKGROUNDS):
+            self._surround(made, sketched, requests, rngs)
+        # What the query needs may be neither ego nor role, such as what hides somebody.
+        for number in range(WHOLES):
+            self._draw(made, requests, seeds, None, (-1 - number, 1), alone=False)
         return [
-            self._finished(request, task, tokens[i], None if weights is None else weights[i], rng)
-            for i, (request, task, (_, _, rng)) in enumerate(
-                zip(requests, tasks, places, strict=True)
-            )
+            GuidedScene(layout=sketch.cast, roles=sketch.roles, log_weight=None)
+            for sketch in made.best
+            if sketch is not None
         ]
+
+    def _first(
+        self,
+        requests: Sequence[LayoutRequest],
+        seeds: Sequence[int],
+        follows: Sequence[bool],
+        rngs: Sequence[np.random.Generator],
+    ) -> list[GuidedScene]:
+        """Take the first sketch of each scene and the first background around it."""
+        sketches, weights = self._sketches(requests, seeds, follows, alone=True)
+        made = self._surrounded(requests, sketches, rngs)
+        return [
+            GuidedScene(layout=sketch.cast, roles=sketch.roles, log_weight=weight)
+            for sketch, weight in zip(made, weights, strict=True)
+        ]
+
+    def _draw(
+        self,
+        picks: Picks,
+        requests: Sequence[LayoutRequest],
+        seeds: Sequence[int],
+        follows: Sequence[bool] | None,
+        numbered: tuple[int, int],
+        *,
+        alone: bool,
+    ) -> None:
+        """Draw some sketches of every scene that lacks one that keeps the query.
+
+        Args:
+            picks: What was found so far.
+            requests: Road and ego of each scene.
+            seeds: Seed of each scene.
+            follows: Whether each is guided; None to draw quickly, without guidance.
+            numbered: Number of the round, and sketches per scene.
+            alone: Whether of ego and roles alone, or of whole scenes.
+        """
+        number, size = numbered
+        at = [k for k in picks.missing for _ in range(size)]
+        if not at:
+            return
+        inner = [i for _ in picks.missing for i in range(size)]
+        here = [requests[k] for k in at]
+        found, weights = self._sketches(
+            here,
+            [_seed_of(seeds[k], number, i) for k, i in zip(at, inner, strict=True)],
+            None if follows is None else [follows[k] for k in at],
+            alone=alone,
+        )
+        kept = keeps(self.query, here, found, self.duration, margins=follows is not None)
+        picks.consider(at, found, weights, *kept)
+
+    def _sketches(
+        self,
+        requests: Sequence[LayoutRequest],
+        seeds: Sequence[int],
+        follows: Sequence[bool] | None,
+        *,
+        alone: bool,
+    ) -> tuple[list[Sketch], list[float | None]]:
+        """Sample one sketch per request, all in one batch."""
+        rngs = [np.random.default_rng(seed) for seed in seeds]
+        tasks = [
+            self.layout.task(request, self._slots, self.severity, rng, count=0 if alone else None)
+            for request, rng in zip(requests, rngs, strict=True)
+        ]
+        draws = [int(rng.integers(2**62)) for rng in rngs]
+        tokens, weights = self.tokens(requests, tasks, draws, follows)
+        found = [
+            self._finished(request, task, tokens[k], rng)
+            for k, (request, task, rng) in enumerate(zip(requests, tasks, rngs, strict=True))
+        ]
+        return found, list(weights) if weights is not None else [None] * len(found)
+
+    def _surround(
+        self,
+        made: Picks,
+        sketched: Picks,
+        requests: Sequence[LayoutRequest],
+        rngs: Sequence[np.random.Generator],
+    ) -> None:
+        """Draw a background for every scene whose backgrounds so far spoilt the event."""
+        at = list(made.missing)
+        if not at:
+            return
+        here = [requests[k] for k in at]
+        sketches = [sketch for k in at if (sketch := sketched.best[k]) is not None]
+        found = self._surrounded(here, sketches, [rngs[k] for k in at])
+        kept, margins = keeps(self.query, here, found, self.duration)
+        made.consider(at, found, [None] * len(at), kept, margins)
+
+    def _surrounded(
+        self,
+        requests: Sequence[LayoutRequest],
+        sketches: Sequence[Sketch],
+        rngs: Sequence[np.random.Generator],
+    ) -> list[Sketch]:
+        """Sample the background around ego and roles; nothing guides it."""
+        tasks = [
+            self.layout.task(request, self._slots, self.severity, rng, acting=sketch.tokens)
+            for request, sketch, rng in zip(requests, sketches, rngs, strict=True)
+        ]
+        tokens = self.background(tasks, [int(rng.integers(2**62)) for rng in rngs])
+        return [
+            self._finished(request, task, tokens[k], rng)
+            for k, (request, task, rng) in enumerate(zip(requests, tasks, rngs, strict=True))
+        ]
+
+    @property
+    def _slots(self) -> tuple[int, ...]:
+        return tuple(range(1, 1 + len(self.roles)))
 
     def _finished(
         self,
         request: LayoutRequest,
         task: SceneTask,
         tokens: FloatArray,
-        log_weight: float | None,
         rng: np.random.Generator,
-    ) -> GuidedScene:
+    ) -> Sketch:
         """Turn sampled tokens into a scene: decoded, mended, checked."""
         if self.how.ego is EgoMotion.SAMPLED:
             request = _following(request, tokens, task.frame)
         staged = self.layout.staged(request, task, tokens, self.roles, rng)
         if staged is None:
-            return GuidedScene(layout=None, roles={}, log_weight=log_weight)
+            return Sketch(tokens=tokens, cast=None, roles={})
         plans, agents = staged.layout.plans, staged.layout.agents
         _make_feasible(agents, plans, 1 + len(self.roles), request.conditions.friction)
-        return GuidedScene(layout=staged.layout, roles=staged.roles, log_weight=log_weight)
+        return Sketch(tokens=tokens, cast=staged.layout, roles=staged.roles)
+
+    def background(self, tasks: Sequence[SceneTask], seeds: list[int]) -> FloatArray:
+        """Sample what is open in some scenes, nothing guides it, (B, A, CHANNELS)."""
+        batch = SceneBatch.concatenate([task.batch for task in tasks])
+        with one_thread():
+            return self.model.draw(batch, seeds, self.model.sampling).tokens.numpy()
 
     def tokens(
         self,
         requests: Sequence[LayoutRequest],
         tasks: Sequence[SceneTask],
         seeds: list[int],
-        follows: Sequence[bool],
+        follows: Sequence[bool] | None,
     ) -> tuple[FloatArray, list[float] | None]:
         """Sample the tokens of some scenes together.
 
@@ -246,12 +386,14 @@ class ModelStager:
             requests: Their roads.
             tasks: What is known of each.
             seeds: Seed of the noise of each.
-            follows: Which of them are guided.
+            follows: Which of them are guided; None to sample as the model does by itself.
 
         Returns:
             Tokens, shape (B, A, CHANNELS), and the log importance weight of each path if there are
             any: without guidance over with it, or over the mixture of both.
         """
+        if follows is None:
+            return self.background(tasks, seeds), None
         sites = [
             Site(roadmap=request.roadmap, frame=task.frame)
             for request, task in zip(requests, tasks, strict=True)
@@ -291,6 +433,11 @@ def wanted_severity(query: Query) -> float | None:
         if text.startswith("ttc(ego,") and np.isfinite(wanted.high)
     ]
     return SEVERITY_SHARE * max(min(ends), 0.0) if ends else None
+
+
+def _seed_of(seed: int, round_: int, number: int) -> int:
+    """Seed of a sketch of a scene."""
+    return int(stream(seed, "sketch", round_, number).integers(2**62))
 
 
 def _alone(plans: AgentPlans) -> AgentPlans:

@@ -74,7 +74,7 @@ def guided_rate(
     """
     if not 0.0 < exposure <= 1.0:
         raise QueryError(f"exposure: expected a probability above 0, got {exposure}")
-    how = replace(request.guided, sampler=Sampler.ANCESTRAL)
+    how = replace(request.guided, sampler=Sampler.ANCESTRAL, sketches=1)
     composer = Composer(replace(request, staging=Staging.MODEL, guided=how))
     hits: list[bool] = []
     weights: list[float] = []

@@ -10,10 +10,10 @@ import torch
 
 from scenegen.errors import ShapeError
 from scenegen.layout.known_masks import MaskShares, draw_masks
-from scenegen.layout.scene_batch import SceneBatch
+from scenegen.layout.scene_batch import ACTING, SceneBatch
 from scenegen.layout.scene_model import finished, scene_seeds
 from scenegen.layout.standardize import GROUPS, Standardizer
-from scenegen.layout.tokens import CHANNELS, KIND, MOTION, POSE, PRESENCE
+from scenegen.layout.tokens import CHANNELS, KIND, MOTION, POSE, PRESENCE, ROLE_SLOTS
 from scenegen.layout.training_run import Corpus
 from tests.layout.corpora import write_corpus
 
@@ -47,6 +47,32 @@ def test_of_a_fresh_scene_the_number_of_agents_is_known(batch: SceneBatch) -> No
     assert int(filled.sum()) == int(batch.present.sum()) + 4 * len(batch)
 
 
+def test_acting_scenes_hold_the_ego_and_the_roles_alone(batch: SceneBatch) -> None:
+    """Their tokens stay as they are; every slot after them is empty, and known to be."""
+    alone, acting = batch.acting(), slice(0, 1 + ROLE_SLOTS)
+
+    assert alone.agents.shape[1] == ACTING
+    assert torch.equal(alone.agents[:, acting], batch.agents[:, acting])
+    assert torch.equal(alone.known[:, acting], batch.known[:, acting])
+    assert not alone.present[:, 1 + ROLE_SLOTS :].any()
+    assert alone.known[:, 1 + ROLE_SLOTS :].all()
+    assert torch.equal(alone.map_points, batch.map_points)
+
+
+def test_the_mask_of_the_ego_is_what_staging_knows(corpus: Corpus, batch: SceneBatch) -> None:
+    """All of the ego is known but its motion and acceleration, and of the others that they are."""
+    shares = MaskShares(agents=0.0, begin=0.0, channels=0.0, one_missing=0.0, ego=1.0)
+
+    drawn = draw_masks(batch, groups(corpus), torch.Generator().manual_seed(0), shares)
+
+    open_channels = (~drawn.known[:, 0]).any(0)
+    assert open_channels[MOTION].all()
+    assert int(open_channels.sum()) == MOTION.stop - MOTION.start + 1
+    others = drawn.known[:, 1:][drawn.present[:, 1:]]
+    assert others[:, PRESENCE].all()
+    assert not others[:, :PRESENCE].any()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_masks_are_consistent(corpus: Corpus, batch: SceneBatch, seed: int) -> None:
     """If it is open whether a slot is filled all of it is open; of an empty slot all is known."""
@@ -77,7 +103,7 @@ def test_masks_of_all_kinds_are_drawn(corpus: Corpus, batch: SceneBatch) -> None
 
 def test_with_all_shares_zero_every_scene_is_fresh(corpus: Corpus, batch: SceneBatch) -> None:
     """The shares decide; impossible ones are refused."""
-    shares = MaskShares(agents=0, begin=0, channels=0, one_missing=0, drop=0)
+    shares = MaskShares(agents=0, begin=0, channels=0, one_missing=0, ego=0, drop=0)
 
     drawn = draw_masks(batch, groups(corpus), torch.Generator().manual_seed(1), shares)
 

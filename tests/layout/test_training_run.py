@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,14 @@ import torch
 
 from scenegen.errors import CheckpointError, UnknownNameError
 from scenegen.layout.diffusion import DiffusionModel
+from scenegen.layout.known_masks import draw_masks
 from scenegen.layout.learned import model_of, one_thread
-from scenegen.layout.training_run import CHECKPOINT, TrainingRun, TrainingSettings
+from scenegen.layout.training_run import (
+    ACTING_MASKS,
+    CHECKPOINT,
+    TrainingRun,
+    TrainingSettings,
+)
 from scenegen.training import Checkpoint, load_checkpoint
 from tests.layout.corpora import write_corpus
 
@@ -53,6 +60,26 @@ def test_a_short_training_learns(tmp_path: Path, corpus: Path) -> None:
     found = run.averaged().sample(scenes, torch.Generator().manual_seed(0))
     assert found.isfinite().all()
     assert torch.equal(found[scenes.known], scenes.agents[scenes.known])
+
+
+def test_steps_on_ego_and_roles_alone_teach_both(tmp_path: Path, corpus: Path) -> None:
+    """With half of the steps on them, the losses of acting and of whole scenes both fall."""
+    run = begin(tmp_path, corpus, replace(SETTINGS, acting=0.5))
+    alone = run.train.scenes(run.train.staged[:32]).acting()
+
+    def loss() -> float:
+        generator = torch.Generator().manual_seed(0)
+        masked = draw_masks(alone, run.model.groups, generator, ACTING_MASKS)
+        with torch.no_grad():
+            return float(run.averaged().loss(masked, generator))
+
+    lines, before = [], loss()
+    run.run(steps=120, every=60, on_look=lambda model, step, line: lines.append(line))
+
+    assert loss() < 0.8 * before
+    assert float(lines[-1]["validation_loss"]) < float(lines[0]["validation_loss"])
+    with pytest.raises(ValueError, match="acting"):
+        replace(SETTINGS, acting=1.5)
 
 
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path, corpus: Path) -> None:

@@ -223,7 +223,7 @@ def test_no_weight_is_no_guidance_to_the_bit(layout: LearnedLayout, sampler: Sam
 
 
 def test_guidance_lowers_what_the_query_lacks(layout: LearnedLayout) -> None:
-    """Over some seeds, guided samples lack less than unguided ones of the same noise."""
+    """From the same noise most guided samples lack less than unguided ones, and on average."""
     batch, site = opening()
     model = layout.model
     assert isinstance(model, DiffusionModel)
@@ -236,11 +236,13 @@ def test_guidance_lowers_what_the_query_lacks(layout: LearnedLayout) -> None:
         with one_thread():
             drawn = [
                 model.draw(batch, [seed], SamplerConfig(steps=8, guide=chosen)).tokens
-                for seed in range(4)
+                for seed in range(12)
             ]
-        lacks.append(np.mean([float(guide.lacking(t.double(), batch).sum()) for t in drawn]))
+        lacks.append([float(guide.lacking(t.double(), batch).sum()) for t in drawn])
 
-    assert lacks[1] < 0.7 * lacks[0]
+    plain, guided = map(np.array, lacks)
+    assert guided.mean() < 0.9 * plain.mean()
+    assert (guided < plain).mean() >= 0.75
 
 
 def test_what_the_model_stages_follows_from_its_seed(layout: LearnedLayout) -> None:
@@ -314,7 +316,7 @@ def test_only_a_diffusion_model_can_be_guided(layout: LearnedLayout) -> None:
 
 def test_a_weight_comes_with_the_ancestral_sampler(layout: LearnedLayout) -> None:
     """Its paths have a density, also where the sampled roles did not fit in."""
-    how = ModelStaging(steps=4, sampler=Sampler.ANCESTRAL)
+    how = ModelStaging(steps=4, sampler=Sampler.ANCESTRAL, sketches=1)
     weighed = [Composer(request(layout, guided=how)).weighed(0, k) for k in range(4)]
     plain = Composer(request(layout)).weighed(0, 0)
 
@@ -342,7 +344,7 @@ def test_guided_and_plain_rates_agree(layout: LearnedLayout) -> None:
                 guidance=GuidanceSettings(weight=weight, reach=0.1),
                 unguided=0.3,
             )),
-            120,
+            200,
         ).rate
         for weight in (0.0, 0.01)
     ]  # fmt: skip
