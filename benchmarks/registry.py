@@ -7,6 +7,7 @@ from typing import Protocol
 from benchmarks.harness import Report
 from benchmarks.quality import (
     camera,
+    camera_pictures,
     contact_sheets,
     events,
     guided_yield,
@@ -21,6 +22,7 @@ from benchmarks.quality import (
     lidar as lidar_quality,
 )
 from benchmarks.speed import (
+    camera_frame,
     camera_gan,
     catalog,
     corpus,
@@ -43,6 +45,7 @@ class Benchmark(Protocol):
 
 BENCHMARKS: dict[str, Benchmark] = {
     "quality.camera": camera.run,
+    "quality.camera_pictures": camera_pictures.run,
     "quality.contact_sheets": contact_sheets.run,
     "quality.events": events.run,
     "quality.guided_yield": guided_yield.run,
@@ -53,6 +56,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "quality.query_yield": query_yield.run,
     "quality.segmentation": segmentation.run,
     "quality.sensor_statistics": sensor_statistics.run,
+    "speed.camera_frame": camera_frame.run,
     "speed.camera_gan": camera_gan.run,
     "speed.catalog": catalog.run,
     "speed.corpus": corpus.run,

@@ -86,13 +86,13 @@ def _clip(request: Request, index: int, frames: int, camera: PinholeCamera) -> C
     pictures = [_look(stage, camera, 0.0, 0.0, rng) for stage in stages]
     side = _look(stages[0], camera, SIDE_STEP, SIDE_YAW, rng)
     steps = [
-        _link(k, k + 1, optical_flow(a.gbuffer, stages[k], b.gbuffer, stages[k + 1]), a)
+        link_of(k, k + 1, optical_flow(a.gbuffer, stages[k], b.gbuffer, stages[k + 1]), a)
         for k, (a, b) in enumerate(pairwise(pictures))
     ]
     across = optical_flow(pictures[0].gbuffer, stages[0], side.gbuffer, stages[0])
     inputs = [camera_inputs(p, s, index) for p, s in zip(pictures, stages, strict=True)]
     inputs.append(camera_inputs(side, stages[0], index))
-    return Clip(inputs=inputs, steps=steps, side=_link(0, frames, across, pictures[0]))
+    return Clip(inputs=inputs, steps=steps, side=link_of(0, frames, across, pictures[0]))
 
 
 def _look(
@@ -104,7 +104,8 @@ def _look(
     return look(stage, triangles, view, rng, with_light=True)
 
 
-def _link(first: int, second: int, flow: Flow, picture: Picture) -> Link:
+def link_of(first: int, second: int, flow: Flow, picture: Picture) -> Link:
+    """Join two pictures by the flow from the first one; the sky is left out."""
     surface = picture.gbuffer.depth.reshape(flow.seen.shape) > 0.0
     return Link(first=first, second=second, motion=flow.motion, seen=flow.seen & surface)
 
@@ -129,14 +130,15 @@ def steadiness(clips: list[Clip], draw: Draw) -> Steadiness:
     warp, jump, across = [], [], []
     for clip in clips:
         tones = [draw(inputs.stack, inputs.condition) for inputs in clip.inputs]
-        steps = [_apart(tones, link) for link in clip.steps]
+        steps = [apart(tones, link) for link in clip.steps]
         warp.append(np.nanmean(steps))
         jump.append(np.nanmax(steps[:3]) / max(float(np.nanmedian(steps)), 1e-9))
-        across.append(_apart(tones, clip.side))
+        across.append(apart(tones, clip.side))
     return Steadiness(warp=np.array(warp), jump=np.array(jump), across=np.array(across))
 
 
-def _apart(tones: list[FloatArray], link: Link) -> float:
+def apart(tones: list[FloatArray], link: Link) -> float:
+    """Mean absolute difference of two pictures along a link, nan where they share nothing."""
     here, there = (torch.from_numpy(tones[k])[None] for k in (link.first, link.second))
     motion = torch.from_numpy(link.motion.transpose(2, 0, 1).copy())[None]
     moved, inside = warped(there, motion)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -13,6 +15,7 @@ import numpy as np
 
 import scenegen_envs  # noqa: F401 - importing it registers our id
 from benchmarks.harness import Cost, Report, interleave
+from benchmarks.speed.camera_weights import any_checkpoint
 
 NAME = "speed.env_step"
 QUERY = "highway and cut_in(c)"
@@ -32,6 +35,8 @@ PEER_CONFIG = {
 }
 """One simulation step of 0.1 s per step, as many vehicles, as many neighbours observed."""
 SEED = 0
+CAMERA = (128, 256)
+"""Rows and columns of the camera observation."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +90,9 @@ def run(*, smoke: bool) -> Report:
             for controlled in (1, AGENTS)
         ]
     subjects += [_peer(name, 5 if smoke else 80) for name in PEERS]
+    with tempfile.TemporaryDirectory() as folder:
+        gan = {"renderer": "gan", "checkpoint": str(any_checkpoint(Path(folder)))}
+        subjects += [_seen(s, 2 if smoke else 40) for s in ({"renderer": "base"}, gan)]
     named = {f"{s.label} {s.worlds} {s.controlled}": s for s in subjects}
     costs = interleave(named, rounds=1 if smoke else 7)
     peer = named[f"{PEER} 1 1"]
@@ -116,6 +124,36 @@ def _single(steps: int, pool_size: int) -> Subject:
         return agents
 
     return Subject(label="scenegen, gym.make", worlds=1, controlled=1, steps=steps, run=call)
+
+
+def _seen(settings: dict[str, Any], steps: int) -> Subject:
+    """One world seen through the camera of its ego; its two streets are grown beforehand."""
+    size = dict(zip(("height_px", "width_px"), CAMERA, strict=True))
+    env = gym.make(
+        "scenegen/RareEvent-v0",
+        query=QUERY,
+        agents=AGENTS,
+        density=DENSITY,
+        pool_size=2,
+        observation="camera",
+        observation_settings={**size, **settings},
+    )
+    worlds = env.unwrapped.worlds  # type: ignore[attr-defined]
+    actions = _actions(64, (2,))
+    for episode in range(2):
+        env.reset(seed=SEED, options={"episode": episode})
+
+    def call() -> int:
+        agents = 0
+        for k in range(steps):
+            _, _, terminated, truncated, _ = env.step(actions[k % 64])
+            agents += int(worlds.simulator.valid.sum())
+            if terminated or truncated:
+                env.reset()
+        return agents
+
+    label = f"scenegen, camera {CAMERA[0]}x{CAMERA[1]}, {settings['renderer']}"
+    return Subject(label=label, worlds=1, controlled=1, steps=steps, run=call)
 
 
 def _batch(worlds: int, controlled: int, steps: int, pool_size: int) -> Subject:
@@ -191,6 +229,9 @@ def _notes() -> list[str]:
         "highway-env: one simulation step of 0.1 s per step (as shipped: 5 to 15 substeps per"
         f" policy step of 1 s), {AGENTS} vehicles, 16 observed by the ego alone (80 numbers),"
         " continuous action, episodes of 8 s. The fast variant checks collisions of the ego only.",
+        f"Camera: the picture of the ego's camera, {CAMERA[0]}x{CAMERA[1]}, in place of numbers;"
+        " world-steps per CPU-second are its frames per second of one core. Growing the street of"
+        " an episode takes about a second and is not counted.",
         "Through the public interface: what Gymnasium's own wrappers and Python cost is included"
         " everywhere; it dominates one world and vanishes in 1024.",
     ]

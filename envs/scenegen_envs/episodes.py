@@ -13,6 +13,7 @@ from scenegen.pipeline.compose import Request
 from scenegen.pipeline.generate import Accepted, Generator
 from scenegen.query import parse
 from scenegen.scene import EGO, AgentKind, Composition, Control
+from scenegen.sensors import Backdrop
 from scenegen.sim import StartBank
 
 STEERABLE = (
@@ -36,6 +37,7 @@ class Episode:
         composition: Opening scene and plans.
         duration: Length of the verified scenario [s].
         ego_distance: How far the ego drove in it [m].
+        backdrop: What its looks are settled to be; None where nothing but the opening is known.
     """
 
     id: str
@@ -44,6 +46,13 @@ class Episode:
     composition: Composition
     duration: float = 8.0
     ego_distance: float = 0.0
+    backdrop: Backdrop | None = None
+
+    @property
+    def looks(self) -> Backdrop:
+        """What its looks are settled to be, as its recording has them."""
+        count = self.composition.scene.agents.count
+        return self.backdrop or Backdrop.plain(0, self.id, count)
 
     @classmethod
     def of(cls, accepted: Accepted) -> Self:
@@ -57,6 +66,7 @@ class Episode:
             composition=replace(accepted.composition, roles=scenario.roles),
             duration=scenario.duration,
             ego_distance=float(np.hypot(*np.diff(path, axis=0).T).sum()),
+            backdrop=Backdrop.of(scenario, scenario.provenance.seed),
         )
 
 

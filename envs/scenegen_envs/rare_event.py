@@ -13,7 +13,7 @@ from scenegen.arrays import Array
 from scenegen.errors import UnknownNameError
 from scenegen_envs.actions import ACTION_TYPES
 from scenegen_envs.episodes import EpisodePool
-from scenegen_envs.observations import OBSERVATIONS
+from scenegen_envs.observations import observation_of
 from scenegen_envs.rewards import RewardConfig
 from scenegen_envs.worlds import DEFAULT_QUERY, EpisodeSettings, EpisodeWorlds, WorldsSnapshot
 
@@ -41,7 +41,7 @@ class RareEventEnv(gym.Env[Array, Array]):
     handed to the policy; everyone else reacts. A step is 0.1 s.
 
     Action: see `actions.Continuous` (the default) and `actions.Discrete`.
-    Observation: see `compact` (the default) and `bev`.
+    Observation: see `compact` (the default), `bev` and `camera`.
     Reward: see `rewards.RewardConfig`.
     Start: an episode drawn by the environment's own generator, so equal seeds give equal episodes.
     End: terminated when the ego collides or leaves the road; truncated by the TimeLimit that
@@ -67,6 +67,7 @@ class RareEventEnv(gym.Env[Array, Array]):
         agents: int = 24,
         density: float = 18.0,
         observation: str = "compact",
+        observation_settings: Mapping[str, Any] | None = None,
         action_type: str = "continuous",
         reward: RewardConfig | Mapping[str, Any] | None = None,
         terminate_off_road: bool = True,
@@ -82,6 +83,8 @@ class RareEventEnv(gym.Env[Array, Array]):
             agents: Most road users in a scene, the ego included.
             density: Background traffic [vehicles per lane kilometre].
             observation: Name in `observations.OBSERVATIONS`.
+            observation_settings: Settings of the observation by name: those of
+                `camera.CameraSettings`; the others have none.
             action_type: Name in `actions.ACTION_TYPES`.
             reward: Weights of the reward; those left out keep their default.
             terminate_off_road: Whether leaving the road ends the episode.
@@ -91,19 +94,21 @@ class RareEventEnv(gym.Env[Array, Array]):
         Raises:
             QueryError: The query is malformed, or asks for what its event cannot give.
             UnsatisfiedError: No scenario satisfied the query within the generator's tries.
-            UnknownNameError: An observation, action type or reward term does not exist.
+            UnknownNameError: An observation, action type, setting or reward term does not exist.
+            CheckpointError: The checkpoint of a camera's renderer is missing or damaged.
         """
         if action_type not in ACTION_TYPES:
             raise UnknownNameError("action type", action_type, ACTION_TYPES)
         settings = EpisodeSettings(query, pool_size, pool_seed, agents, density)
+        seen = observation_of(observation, observation_settings)
         self.worlds = EpisodeWorlds(
-            settings, 1, observation=observation, reward=RewardConfig.of(reward), pool=pool
+            settings, 1, observation=seen, reward=RewardConfig.of(reward), pool=pool
         )
         self._actions = ACTION_TYPES[action_type]()
         self._terminate_off_road = terminate_off_road
         self.render_mode = render_mode
         self.action_space = self._actions.space(1)
-        self.observation_space = OBSERVATIONS[observation].space(1)
+        self.observation_space = seen.space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

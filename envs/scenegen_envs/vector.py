@@ -16,7 +16,7 @@ from scenegen.errors import ShapeError, UnknownNameError
 from scenegen_envs.actions import ACTION_TYPES
 from scenegen_envs.buffers import FreshBuffers, RingBuffers
 from scenegen_envs.episodes import EpisodePool
-from scenegen_envs.observations import OBSERVATIONS
+from scenegen_envs.observations import observation_of, stacked
 from scenegen_envs.rare_event import described, pick_episode
 from scenegen_envs.rewards import RewardConfig
 from scenegen_envs.worlds import DEFAULT_QUERY, EpisodeSettings, EpisodeWorlds, WorldsSnapshot
@@ -50,6 +50,7 @@ class RareEventVectorEnv(gym.vector.VectorEnv[Array, Array, np.ndarray]):
         agents: Most road users in a scene.
         density: Background traffic [vehicles per lane kilometre].
         observation: Name in `observations.OBSERVATIONS`.
+        observation_settings: Settings of the observation by name.
         action_type: Name in `actions.ACTION_TYPES`.
         reward: Weights of the reward.
         terminate_off_road: Whether leaving the road ends the episode.
@@ -84,6 +85,7 @@ class RareEventVectorEnv(gym.vector.VectorEnv[Array, Array, np.ndarray]):
         agents: int = 24,
         density: float = 18.0,
         observation: str = "compact",
+        observation_settings: Mapping[str, Any] | None = None,
         action_type: str = "continuous",
         reward: RewardConfig | Mapping[str, Any] | None = None,
         terminate_off_road: bool = True,
@@ -100,11 +102,12 @@ class RareEventVectorEnv(gym.vector.VectorEnv[Array, Array, np.ndarray]):
             raise UnknownNameError("action type", action_type, ACTION_TYPES)
         if num_envs < 1:
             raise ValueError(f"num_envs: expected at least 1, got {num_envs}")
+        seen = observation_of(observation, observation_settings)
         self.worlds = EpisodeWorlds(
             EpisodeSettings(query, pool_size, pool_seed, agents, density),
             num_envs,
             controlled=controlled,
-            observation=observation,
+            observation=seen,
             reward=RewardConfig.of(reward),
             threads=threads,
             pool=pool,
@@ -114,13 +117,12 @@ class RareEventVectorEnv(gym.vector.VectorEnv[Array, Array, np.ndarray]):
         self.num_envs, self.render_mode = num_envs, render_mode
         self._actions, self._terminate_off_road = ACTION_TYPES[action_type](), terminate_off_road
         self._limit = np.inf if max_episode_steps in {None, -1} else max_episode_steps
-        seen = OBSERVATIONS[observation]
         self.single_action_space = self._actions.space(controlled)
-        self.single_observation_space = seen.space(controlled)
+        self.single_observation_space = stacked(seen.space, controlled)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         buffers = FreshBuffers if copy else RingBuffers
-        self._buffers = buffers((num_envs, controlled, *seen.shape), seen.dtype)
+        self._buffers = buffers((num_envs, controlled, *seen.space.shape), seen.space.dtype)
         self._choices = [self.worlds.choices(None)] * num_envs
         self._generators = [seeding.np_random(None) for _ in range(num_envs)]
         self._elapsed = np.zeros(num_envs, np.int64)

@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scenegen.arrays import Array, BoolArray, FloatArray, IntArray
-from scenegen.errors import UnknownNameError
 from scenegen.scene import EGO, Scene
 from scenegen.sim import Simulator, Snapshot, fields
 from scenegen.view.bev import draw_bev
 from scenegen_envs.episodes import Episode, EpisodePool, draw_pool, start_bank
 from scenegen_envs.judging import judge
-from scenegen_envs.observations import OBSERVATIONS, Observation, blocks_of
+from scenegen_envs.observations import Observation, blocks_of
 from scenegen_envs.rewards import RewardConfig
 from scenegen_envs.roads import road_tables
 
@@ -68,6 +67,7 @@ class EpisodeWorlds:
         pool: The episodes; grows when another query is asked for.
         simulator: The traffic.
         controlled: Agents per world that obey commands and are observed C.
+        observation: How they are seen.
         reward: Reward of the last step, shape (W, C), float32.
         min_ttc: Smallest time to collision of the ego so far [s], shape (W,).
         distance: How far the ego drove so far [m], shape (W,).
@@ -80,7 +80,7 @@ class EpisodeWorlds:
         worlds: int,
         *,
         controlled: int = 1,
-        observation: str = "compact",
+        observation: Observation,
         reward: RewardConfig | None = None,
         threads: int = 1,
         pool: EpisodePool | None = None,
@@ -91,24 +91,27 @@ class EpisodeWorlds:
             settings: Which episodes.
             worlds: Number of worlds W.
             controlled: Agents per world that obey commands C.
-            observation: Name in OBSERVATIONS.
+            observation: How they are seen.
             reward: Weights of the reward.
             threads: Worker threads.
             pool: Episodes to use instead of drawing those of the settings.
 
         Raises:
-            UnknownNameError: The observation is not known.
-            ValueError: There are fewer agents than shall be controlled.
+            ValueError: There are fewer agents than shall be controlled, or the observation is
+                not made for so many.
         """
-        if observation not in OBSERVATIONS:
-            raise UnknownNameError("observation", observation, OBSERVATIONS)
+        if observation.most is not None and controlled > observation.most:
+            raise ValueError(
+                f"controlled: expected at most {observation.most} for this observation, got"
+                f" {controlled}; take another one, or control the ego alone"
+            )
         self.pool = pool if pool is not None else settings.draw(settings.query)
         if not 1 <= controlled <= self.pool.agents:
             raise ValueError(
                 f"controlled: expected 1 to {self.pool.agents} agents, got {controlled}"
             )
         self.controlled, self.worlds = controlled, worlds
-        self._settings, self._seen_as = settings, observation
+        self.observation, self._settings = observation, settings
         self._of_query = {settings.query: np.arange(len(self.pool.episodes))}
         self._weights = (reward or RewardConfig()).weights()
         self.reward = np.zeros((worlds, controlled), np.float32)
@@ -126,7 +129,7 @@ class EpisodeWorlds:
         self.pool = pool
         self.simulator = Simulator(bank, self.worlds, threads=len(self._parts))
         self._state = blocks_of(self.simulator)
-        self._observation: Observation = OBSERVATIONS[self._seen_as](bank)
+        self.observation.load(self.simulator, pool.episodes)
         self._roads = road_tables(bank.maps.roadmaps)
         self._duration = np.array([e.duration for e in pool.episodes])
         self._wanted = np.array([ENOUGH * e.ego_distance for e in pool.episodes])
@@ -189,10 +192,10 @@ class EpisodeWorlds:
             rows: Indices of the worlds to look at, shape (K,); None for all.
         """
         if rows is not None:
-            self._observation.write(self._state, rows, out)
+            self.observation.write(rows, out)
             return
         self._deal(
-            lambda low, high: self._observation.write(self._state, self._all[low:high], out),
+            lambda low, high: self.observation.write(self._all[low:high], out),
             self._parts,
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from scenegen.appearance.camera_runtime import Renderer, renderer_of
@@ -15,8 +17,11 @@ from scenegen.pipeline.generate import Accepted, Generator
 from scenegen.pipeline.marking import Marking, with_renderer
 from scenegen.pipeline.runs import RunRecord, write_run
 from scenegen.pipeline.statistics import Statistics
+from scenegen.scene import Frame, Scenario
 from scenegen.sensors import Rig
 
+MOST_THREADS = 8
+"""Frames sensed at the same time at most: each takes about 200 MB while it is made."""
 Progress = Callable[[Accepted, Statistics], None]
 
 
@@ -31,13 +36,13 @@ def generate_dataset(
     recordings_per_pack: int = 16,
     renderer: Renderer | None = None,
     watermarks: bool = True,
+    threads: int | None = None,
     on_accepted: Progress | None = None,
 ) -> Statistics:
     """Generate, sense and store scenarios 0 to count - 1 of a request.
 
-    Packs of recordings become visible whole or not at all; an interrupted call leaves the packs
-    committed before, and `resume` goes on after them. What the run counted is stored as well, see
-    `scenegen.pipeline.runs`.
+    Packs become visible whole or not at all; an interrupted call leaves those committed before, and
+    `resume` goes on after them. What the run counted is stored too, see `scenegen.pipeline.runs`.
 
     Args:
         path: The dataset; made if it is not there.
@@ -49,6 +54,7 @@ def generate_dataset(
         recordings_per_pack: Recordings that become visible together.
         renderer: What makes the cameras' pictures; the default renderer if left out.
         watermarks: Whether pictures carry the watermark of their scenario.
+        threads: Frames sensed at once, by default `sensing_threads`; no byte depends on it.
         on_accepted: Called after each stored scenario.
 
     Returns:
@@ -61,6 +67,7 @@ def generate_dataset(
     """
     marking = Marking(renderer=renderer or renderer_of(), watermarks=watermarks)
     rig = with_renderer(rig, marking.renderer)
+    sensing = _Sensing(rig=rig, marking=marking, threads=threads or sensing_threads())
     generator = Generator(request)
     missing = _missing_indices(path, request, count, resume=resume)
     if not missing:
@@ -68,13 +75,11 @@ def generate_dataset(
     # The first scenario is found before anything is written: an impossible query leaves no trace.
     found = generator.scenario(missing[0])
     try:
+        specs = marking.specs(rig.specs())
         with DatasetWriter(
-            path,
-            marking.specs(rig.specs()),
-            profile=profile,
-            recordings_per_pack=recordings_per_pack,
+            path, specs, profile=profile, recordings_per_pack=recordings_per_pack
         ) as writer:
-            _store(writer, generator, (rig, marking), found, missing, on_accepted)
+            _store(writer, generator, sensing, found, missing, on_accepted)
     finally:
         # Also what a run that was ended early has counted is worth knowing.
         if (path / HEADER).exists():
@@ -82,22 +87,46 @@ def generate_dataset(
     return generator.statistics
 
 
+def sensing_threads() -> int:
+    """Frames to sense at the same time: one per usable core, at most MOST_THREADS."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(len(os.sched_getaffinity(0)), MOST_THREADS)
+    return min(os.cpu_count() or 1, MOST_THREADS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sensing:
+    """How scenarios become frames.
+
+    Attributes:
+        rig: Sensors on the ego.
+        marking: How pictures are marked.
+        threads: Frames that are sensed at the same time.
+    """
+
+    rig: Rig
+    marking: Marking
+    threads: int
+
+    def frames(self, scenario: Scenario, seed: int) -> Iterator[Frame]:
+        """Sense a scenario and mark its pictures."""
+        sensed = self.rig.sense(scenario, seed, threads=self.threads)
+        return self.marking.frames(sensed, self.rig.specs(), scenario.id)
+
+
 def _store(
     writer: DatasetWriter,
     generator: Generator,
-    seen_by: tuple[Rig, Marking],
+    sensing: _Sensing,
     found: Accepted,
     indices: list[int],
     on_accepted: Progress | None,
 ) -> None:
     """Sense and write the scenario that was found for the first index, and find the others."""
-    rig, marking = seen_by
-    specs = rig.specs()
     for index in indices:
         if index != indices[0]:
             found = _scenario_or_commit(generator, index, writer)
-        sensed = rig.sense(found.scenario, generator.request.seed)
-        frames = marking.frames(sensed, specs, found.scenario.id)
+        frames = sensing.frames(found.scenario, generator.request.seed)
         writer.add(found.scenario, frames, features(found.scenario))
         if on_accepted is not None:
             on_accepted(found, generator.statistics)

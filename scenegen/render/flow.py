@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numba as nb
 import numpy as np
 
-from scenegen.arrays import BoolArray, FloatArray
+from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.render.camera import NEAR, View
 from scenegen.render.gbuffer import GBuffer
+from scenegen.render.rasterizer import rasterize
 from scenegen.render.stage import Stage
+from scenegen.render.triangles import Triangles
 
 NEARBY = 1.03, 0.1
 """A thing counts as seen up to this factor on the depth of the other picture, and this far
@@ -31,7 +33,45 @@ class Flow:
     seen: BoolArray
 
 
-def optical_flow(here: GBuffer, stage: Stage, there: GBuffer, other: Stage) -> Flow:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Surfaces:
+    """How far away every pixel of a view sees what, and nothing else.
+
+    Attributes:
+        view: The view.
+        depth: Distance along the optical axis [m], 0 for sky, shape (S,), float32.
+        instance: Instance number, shape (S,), uint16.
+    """
+
+    view: View
+    depth: FloatArray
+    instance: IntArray
+
+
+def surfaces(triangles: Triangles, view: View) -> Surfaces:
+    """Look only at what hides what: all that a flow asks of the other picture.
+
+    Args:
+        triangles: What there is.
+        view: From where it is seen.
+    """
+    found = rasterize(triangles, view)
+    depth = np.empty(found.face.size, np.float32)
+    instance = np.empty(found.face.size, np.uint16)
+    visible = (found.face.reshape(-1), found.inverse_depth.reshape(-1))
+    _tell(*visible, triangles.owner, triangles.number, depth, instance)
+    return Surfaces(view=view, depth=depth, instance=instance)
+
+
+@nb.njit(cache=True, nogil=True)
+def _tell(face, inverse_depth, owner, number, depth, instance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for i in range(len(face)):
+        depth[i], instance[i] = 0.0, 0
+        if face[i] >= 0:
+            depth[i], instance[i] = 1.0 / inverse_depth[i], number[owner[face[i]]]
+
+
+def optical_flow(here: GBuffer, stage: Stage, there: GBuffer | Surfaces, other: Stage) -> Flow:
     """Follow what every pixel shows to another instant, by the exact poses of all agents.
 
     Agents move as rigid bodies; the limbs of walkers are taken to move with the body. What is

@@ -112,7 +112,6 @@ def still(
     triangles: Triangles,
     lens: Lens,
     pose: FloatArray,
-    rng: np.random.Generator,
     repaint: Repaint | None = None,
 ) -> Still:
     """Look through a lens.
@@ -128,7 +127,6 @@ def still(
         triangles: The stage, assembled.
         lens: The lens and the size of its picture.
         pose: Pose of the camera in the map frame, shape (4, 4).
-        rng: Random numbers.
         repaint: Gives the radiance of each view in place of its own.
     """
     size = (lens.height_px, lens.width_px)
@@ -140,7 +138,7 @@ def still(
     )
     for face in views(lens):
         sight = face.sight(pose, triangles.origin)
-        picture = look(stage, triangles, sight, rng, with_light=repaint is not None)
+        picture = look(stage, triangles, sight, None, with_light=repaint is not None)
         shape = (face.camera.height_px, face.camera.width_px)
         buffer = picture.gbuffer
         _fill(

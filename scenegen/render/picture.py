@@ -17,6 +17,7 @@ from scenegen.render.light_field import light_field
 from scenegen.render.lighting import Irradiance, LightField, irradiance
 from scenegen.render.rasterizer import rasterize
 from scenegen.render.shading import shade
+from scenegen.render.sky import illuminate
 from scenegen.render.stage import Stage
 from scenegen.render.triangles import Triangles
 from scenegen.render.world.world import lamps_on
@@ -28,14 +29,14 @@ class Picture:
     """What a camera gives: the picture and the labels of the same pixels.
 
     Attributes:
-        rgb: sRGB picture, shape (H, W, 3), uint8.
+        rgb: sRGB picture, shape (H, W, 3), uint8, None where that was not asked for.
         radiance: Linear RGB before the lens, shape (H, W, 3), float32.
         gbuffer: One sample per pixel, row by row.
         light: The light it is shaded with, None where that was not asked for.
         clear: Linear RGB as if there were no air between, shape (H, W, 3), float32, None likewise.
     """
 
-    rgb: IntArray
+    rgb: IntArray | None
     radiance: FloatArray
     gbuffer: GBuffer
     light: LightBuffers | None = None
@@ -46,7 +47,7 @@ def look(
     stage: Stage,
     triangles: Triangles,
     view: View,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
     *,
     with_light: bool = False,
 ) -> Picture:
@@ -56,10 +57,10 @@ def look(
         stage: What there is.
         triangles: The stage, assembled.
         view: From where.
-        rng: Random numbers for rain drops and sensor noise.
+        rng: Random numbers for rain drops and sensor noise; None to stop before the lens, without
+            `rgb`.
         with_light: Whether to hand out the light as well.
     """
-    camera = view.camera
     on = lamps_on(stage.conditions)
     visibility = rasterize(triangles, view)
     gbuffer = resolve(triangles, view, Samples.centers(visibility), stage.textures, lamps_on=on)
@@ -76,12 +77,32 @@ def look(
         light = collect_light(triangles, gbuffer, field, arriving, edges.fine)
         airless = replace(field, illumination=replace(field.illumination, extinction=0.0))
         clear = _shaded(gbuffer, edges, airless, (arriving, at_edges), inner)
-    depth = gbuffer.depth.reshape(camera.height_px, camera.width_px)
-    speed = float(np.abs(stage.agents.speed[EGO]))
-    drops = 0.85 * field.illumination.air + 0.015 * on
-    fallen = add_precipitation(radiance, depth, drops, stage.conditions, speed, rng)
-    rgb = develop(fallen, stage.conditions, rng)
+    size = (view.camera.height_px, view.camera.width_px)
+    rgb = None
+    if rng is not None:
+        rgb = photograph(radiance, gbuffer.depth.reshape(size), stage, rng)
     return Picture(rgb=rgb, radiance=radiance, gbuffer=gbuffer, light=light, clear=clear)
+
+
+def photograph(
+    radiance: FloatArray, depth: FloatArray, stage: Stage, rng: np.random.Generator
+) -> IntArray:
+    """Let rain or snow fall before a camera, and take the picture.
+
+    Args:
+        radiance: Linear RGB that comes through dry air, shape (H, W, 3).
+        depth: Depth [m], 0 for sky, shape (H, W).
+        stage: What there is.
+        rng: Random numbers for drops and sensor noise.
+
+    Returns:
+        sRGB picture, shape (H, W, 3), uint8.
+    """
+    conditions = stage.conditions
+    drops = 0.85 * illuminate(conditions).air + 0.015 * lamps_on(conditions)
+    speed = float(np.abs(stage.agents.speed[EGO]))
+    fallen = add_precipitation(radiance, depth, drops, conditions, speed, rng)
+    return develop(fallen, conditions, rng)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,5 +1,6 @@
 """Sensors on the ego: cameras, lidars, labels, and the rigs that carry them."""
 
+from scenegen.sensors.backdrop import Backdrop
 from scenegen.sensors.camera import Camera, camera_pose
 from scenegen.sensors.dense import DenseLabels
 from scenegen.sensors.faults import FAULTS, Fault, FaultSchedule
@@ -27,6 +28,7 @@ __all__ = [
     "RADAR_MODELS",
     "RIGS",
     "SENSORS",
+    "Backdrop",
     "Boxes3D",
     "Camera",
     "DenseLabels",

@@ -10,13 +10,10 @@ import numpy as np
 from scenegen.appearance.camera_develop import CameraAppearance
 from scenegen.arrays import Array, FloatArray, IntArray, check_shape
 from scenegen.render import CLASS_NAMES, Picture, PinholeCamera, View, look
-from scenegen.render.atmosphere import add_precipitation
-from scenegen.render.camera_response import develop
 from scenegen.render.lens import BrownConradyLens, Lens
 from scenegen.render.lens_views import Still, still
-from scenegen.render.sky import illuminate
-from scenegen.render.world.world import lamps_on
-from scenegen.scene import EGO, ArraySpec
+from scenegen.render.picture import photograph
+from scenegen.scene import ArraySpec
 from scenegen.sensors.boxes2d import box_specs, find_boxes
 from scenegen.sensors.lens_boxes import find_lens_boxes, lens_box_specs
 from scenegen.sensors.sensor import Sensor, WorldView
@@ -162,24 +159,40 @@ class Camera(Sensor):
         """Take a picture and read its labels."""
         if isinstance(self.optics, Lens) or not self.shutter.is_instant:
             return self._through_lens(view)
-        stage, triangles = view.stage, view.triangles
-        pose = stage.map_from_ego @ self.ego_from_sensor
-        sight = View.of(self.optics, pose, triangles.origin)
-        learned = self.appearance is not None
-        rng = view.rng(f"camera/{self.name}")
-        picture = look(stage, triangles, sight, rng, with_light=learned)
+        picture = self._look(view, self.optics)
         size = (self.optics.height_px, self.optics.width_px)
         base, buffer = f"camera/{self.name}", picture.gbuffer
+        view.keep_buffer(self.ego_from_sensor, buffer)
         instance = buffer.instance.reshape(size)
         return {
-            f"{base}/rgb": self._repainted(picture, view) if learned else picture.rgb,
+            f"{base}/rgb": self._developed(picture, view),
             f"{base}/semantic": buffer.semantic.reshape(size),
             f"{base}/instance": instance,
             f"{base}/depth": buffer.depth.reshape(size),
             f"{base}/intrinsics": self.optics.intrinsics,
             f"{base}/ego_from_camera": np.asarray(self.ego_from_sensor, np.float64),
-            **find_boxes(self.name, view, sight, instance),
+            **find_boxes(self.name, view, buffer.view, instance),
         }
+
+    def picture(self, view: WorldView) -> IntArray:
+        """Take the picture that `sense` takes, without labels.
+
+        Args:
+            view: The world at that instant.
+
+        Returns:
+            sRGB picture, shape (H, W, 3), uint8.
+        """
+        if isinstance(self.optics, Lens) or not self.shutter.is_instant:
+            return np.asarray(self._through_lens(view)[f"camera/{self.name}/rgb"])
+        return self._developed(self._look(view, self.optics), view)
+
+    def _look(self, view: WorldView, optics: PinholeCamera) -> Picture:
+        """Look through a pinhole, up to where rain, lens and sensor begin."""
+        pose = view.stage.map_from_ego @ self.ego_from_sensor
+        sight = View.of(optics, pose, view.triangles.origin)
+        learned = self.appearance is not None
+        return look(view.stage, view.triangles, sight, None, with_light=learned)
 
     def _through_lens(self, view: WorldView) -> dict[str, Array]:
         optics, shutter = self.optics, self.shutter
@@ -213,9 +226,8 @@ class Camera(Sensor):
 
     def _still(self, view: WorldView, lens: Lens) -> Still:
         pose = view.stage.map_from_ego @ self.ego_from_sensor
-        rng = view.rng(f"camera/{self.name}/still")
         repaint = None if self.appearance is None else partial(self._painted, view=view)
-        return still(view.stage, view.triangles, lens, pose, rng, repaint)
+        return still(view.stage, view.triangles, lens, pose, repaint)
 
     def _painted(self, picture: Picture, view: WorldView) -> FloatArray:
         """Radiance with the learned appearance; its style is that of the scenario."""
@@ -223,18 +235,14 @@ class Camera(Sensor):
             return picture.radiance
         return self.appearance.develop(picture, view.stage, view.seed)
 
-    def _repainted(self, picture: Picture, view: WorldView) -> IntArray:
-        """Picture of a pinhole with the learned appearance: same rain and noise as without."""
+    def _developed(self, picture: Picture, view: WorldView) -> IntArray:
+        """Picture of a pinhole; rain and noise are the same with a learned appearance."""
         depth = picture.gbuffer.depth.reshape(picture.radiance.shape[:2])
         return self._exposed(self._painted(picture, view), depth, view)
 
     def _exposed(self, radiance: FloatArray, depth: FloatArray, view: WorldView) -> IntArray:
         """Let rain fall before the camera, and take the picture; shape (H, W, 3), uint8."""
-        conditions, rng = view.stage.conditions, view.rng(f"camera/{self.name}")
-        drops = 0.85 * illuminate(conditions).air + 0.015 * lamps_on(conditions)
-        speed = float(np.abs(view.stage.agents.speed[EGO]))
-        fallen = add_precipitation(radiance, depth, drops, conditions, speed, rng)
-        return develop(fallen, conditions, rng)
+        return photograph(radiance, depth, view.stage, view.rng(f"camera/{self.name}"))
 
 
 def _depth_name(optics: PinholeCamera | Lens) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numba as nb
 import numpy as np
 
 from scenegen.arrays import Array, FloatArray, check_shape
-from scenegen.render import PinholeCamera, Stage, Triangles, View, assemble
-from scenegen.render.flow import Flow, optical_flow
-from scenegen.render.gbuffer import GBuffer, Samples, resolve
+from scenegen.render import PinholeCamera, Stage, View, assemble
+from scenegen.render.flow import Flow, optical_flow, surfaces
+from scenegen.render.gbuffer import GBuffer
 from scenegen.render.lens import Lens
 from scenegen.render.lens_labels import LensLabels, lens_flow, lens_labels
-from scenegen.render.rasterizer import rasterize
 from scenegen.scene import ArraySpec
 from scenegen.sensors.camera import camera_pose
 from scenegen.sensors.sensor import Sensor, WorldView
@@ -98,38 +98,46 @@ class DenseLabels(Sensor):
     def sense(self, view: WorldView) -> dict[str, Array]:
         """Label every pixel."""
         base, size = f"camera/{self.name}", (self.optics.height_px, self.optics.width_px)
-        here = self._see(view.stage, view.triangles)
-        normal = here.normal
-        if isinstance(here, GBuffer):
-            normal = (normal @ here.view.turn.T).reshape(*size, 3)
+        here = self._here(view)
+        normal = np.empty((*size, 3), np.int8)
+        turn = here.view.turn if isinstance(here, GBuffer) else np.eye(3)
+        _pack_normals(here.normal.reshape(-1, 3), np.ascontiguousarray(turn), normal)
         number = PANOPTIC * here.semantic.astype(np.uint32) + here.instance
         arrays: dict[str, Array] = {
-            f"{base}/normal": np.rint(127 * normal).astype(np.int8),
+            f"{base}/normal": normal,
             f"{base}/panoptic": number.reshape(size),
         }
         for name, other in (("flow", view.after), ("flow_back", view.before)):
             motion, seen = np.zeros((*size, 2), np.float32), np.zeros(size, np.bool_)
             if other is not None:
-                flow = _flow(here, view.stage, self._see(other, assemble(other)), other)
+                flow = self._flow(here, view.stage, other)
                 motion, seen = flow.motion, flow.seen
             arrays[f"{base}/{name}"] = np.clip(motion, -60_000, 60_000).astype(np.float16)
             arrays[f"{base}/{name}_mask"] = seen.astype(np.uint8)
         return arrays
 
-    def _see(self, stage: Stage, triangles: Triangles) -> GBuffer | LensLabels:
-        pose = stage.map_from_ego @ self.ego_from_sensor
-        if isinstance(self.optics, Lens):
-            return lens_labels(stage, triangles, self.optics, pose)
-        sight = View.of(self.optics, pose, triangles.origin)
-        samples = Samples.centers(rasterize(triangles, sight))
-        return resolve(triangles, sight, samples, stage.textures, lamps_on=0.0)
+    def _here(self, view: WorldView) -> GBuffer | LensLabels:
+        if isinstance(self.optics, PinholeCamera):
+            return view.buffer(self.optics, self.ego_from_sensor)
+        pose = view.stage.map_from_ego @ self.ego_from_sensor
+        return lens_labels(view.stage, view.triangles, self.optics, pose)
+
+    def _flow(self, here: GBuffer | LensLabels, stage: Stage, other: Stage) -> Flow:
+        """Flow to another instant, which is drawn for what hides what alone."""
+        triangles, pose = assemble(other), other.map_from_ego @ self.ego_from_sensor
+        if isinstance(here, GBuffer):
+            sight = View.of(here.view.camera, pose, triangles.origin)
+            return optical_flow(here, stage, surfaces(triangles, sight), other)
+        return lens_flow(here, stage, lens_labels(other, triangles, here.lens, pose), other)
 
 
-def _flow(
-    here: GBuffer | LensLabels, stage: Stage, there: GBuffer | LensLabels, other: Stage
-) -> Flow:
-    if isinstance(here, LensLabels) and isinstance(there, LensLabels):
-        return lens_flow(here, stage, there, other)
-    if isinstance(here, GBuffer) and isinstance(there, GBuffer):
-        return optical_flow(here, stage, there, other)
-    raise TypeError("optical flow: expected two pictures through the same optics")
+@nb.njit(cache=True, nogil=True)
+def _pack_normals(normal, turn, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Turn normals into the camera's axes and round them to 1 / 127."""
+    flat = out.reshape(-1, 3)
+    for i in range(len(normal)):
+        for axis in range(3):
+            along = 0.0
+            for k in range(3):
+                along += turn[axis, k] * normal[i, k]
+            flat[i, axis] = np.int8(np.rint(127 * along))

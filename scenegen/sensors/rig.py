@@ -9,20 +9,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from scenegen.arrays import Array, BoolArray, IntArray
-from scenegen.render import AgentMotion, World, assemble, build_world
-from scenegen.render.meshes.beacons import FLASHES_PER_SECOND, PHASES
+from scenegen.arrays import Array
+from scenegen.render import AgentMotion, World, assemble
 from scenegen.scene import ArraySpec, Frame, Scenario
-from scenegen.seeding import digest
+from scenegen.sensors.backdrop import Backdrop
 from scenegen.sensors.fault_effects import sense_with_faults
 from scenegen.sensors.faults import FaultSchedule
 from scenegen.sensors.motion import agent_twists
 from scenegen.sensors.sensor import Sensor, WorldView
 
-BRAKE_LIGHT = -1.0
-"""Brake lights are on below this acceleration [m/s^2]; UN R13-H asks for them from 1.3."""
-PARKED_BELOW = 0.2
-"""An agent that is never faster than this is parked, its lights off [m/s]."""
 THREADS = 1
 """Frames that are sensed at the same time unless told otherwise."""
 
@@ -117,19 +112,7 @@ class Rig:
             scenario: What happens.
             seed: Seed of scenery, looks and noise; mixed with the scenario's identity.
         """
-        own = int(digest([int(seed), scenario.id])[:12], 16)
-        agents = scenario.agents
-        still = _parked(scenario) & agents.valid.any(0)
-        first = agents.valid.argmax(0)[still]
-        index = np.flatnonzero(still)
-        boxes = np.column_stack(
-            [
-                agents.position[first, index],
-                agents.yaw[first, index],
-                agents.size[first, index, :2],
-            ]
-        )
-        return build_world(scenario.roadmap, scenario.conditions, own, standing=boxes)
+        return Backdrop.of(scenario, seed).world(scenario.roadmap, scenario.conditions)
 
     def frame(self, world: World, scenario: Scenario, step: int, motion: AgentMotion) -> Frame:
         """Sense one instant of a scenario in a world built for it.
@@ -189,24 +172,8 @@ def agent_motions(scenario: Scenario) -> list[AgentMotion]:
     both = agents.valid[1:] & agents.valid[:-1]
     way = np.where(both, np.hypot(steps[..., 0], steps[..., 1]), 0.0)
     travelled = np.concatenate([np.zeros((1, agents.count)), np.cumsum(way, 0)])
-    braking = scenario.acceleration() < BRAKE_LIGHT
-    parked, beacons = _parked(scenario), _beacons(scenario)
+    acceleration, backdrop = scenario.acceleration(), Backdrop.of(scenario, 0)
     return [
-        AgentMotion(travelled=travelled[k], braking=braking[k], parked=parked, beacons=beacons[k])
+        backdrop.motion(travelled[k], acceleration[k], float(scenario.times[k]))
         for k in range(scenario.steps)
     ]
-
-
-def _beacons(scenario: Scenario) -> IntArray:
-    """Which half of its blue light shines on each agent, 0 for none, shape (T, N)."""
-    out = np.zeros((scenario.steps, scenario.agents.count), np.int64)
-    phase = np.floor(scenario.times * FLASHES_PER_SECOND + 1e-6).astype(np.int64)
-    for agent in scenario.sirens:
-        out[:, agent] = 1 + phase % PHASES
-    return out
-
-
-def _parked(scenario: Scenario) -> BoolArray:
-    """Which agents stand throughout, shape (N,)."""
-    agents = scenario.agents
-    return np.asarray(~np.any(agents.valid & (np.abs(agents.speed) > PARKED_BELOW), axis=0))

@@ -8,9 +8,7 @@ import numpy as np
 
 from scenegen.arrays import Array, BoolArray, FloatArray, IntArray, check_shape
 from scenegen.geometry.transforms import se3_inverse
-from scenegen.render import CLASS_NAMES, PinholeCamera, SurfaceClass, View
-from scenegen.render.gbuffer import GBuffer, Samples, resolve
-from scenegen.render.rasterizer import rasterize
+from scenegen.render import CLASS_NAMES, PinholeCamera, SurfaceClass
 from scenegen.render.world.ground import has_yellow_centers
 from scenegen.scene import ArraySpec
 from scenegen.sensors.camera import camera_pose
@@ -53,7 +51,7 @@ class RoadLabels(Sensor):
     def sense(self, view: WorldView) -> dict[str, Array]:
         """Label the road in sight."""
         size = (self.optics.height_px, self.optics.width_px)
-        buffer = self._see(view)
+        buffer = view.buffer(self.optics, self.ego_from_sensor)
         surface = buffer.semantic.reshape(size)
         free, edge, ends_at = free_space(surface, buffer.depth.reshape(size))
         spots = self._ground_points(edge, buffer.depth.reshape(size))
@@ -73,12 +71,6 @@ class RoadLabels(Sensor):
             f"{base}/free_end": ends_at.astype(np.uint8),
             **self._line_arrays(lines, surface),
         }
-
-    def _see(self, view: WorldView) -> GBuffer:
-        stage, triangles = view.stage, view.triangles
-        sight = View.of(self.optics, stage.map_from_ego @ self.ego_from_sensor, triangles.origin)
-        samples = Samples.centers(rasterize(triangles, sight))
-        return resolve(triangles, sight, samples, stage.textures, lamps_on=0.0)
 
     def _ground_points(self, edge: IntArray, depth: FloatArray) -> FloatArray:
         """Ego-frame places of the last free pixel of each column, shape (W, 2).

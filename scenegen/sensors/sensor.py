@@ -9,7 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from scenegen.arrays import Array, FloatArray
-from scenegen.render import Stage, Triangles
+from scenegen.render import PinholeCamera, Stage, Triangles, View
+from scenegen.render.gbuffer import GBuffer, Samples, resolve
+from scenegen.render.rasterizer import rasterize
+from scenegen.render.world.world import lamps_on
 from scenegen.scene import EGO, ArraySpec, RoadMap
 from scenegen.seeding import stream
 from scenegen.sensors.motion import moved, moved_agents, pose_after, still_twists, thing_motions
@@ -39,6 +42,9 @@ class WorldView:
     after: Stage | None = None
     twists: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
     roadmap: RoadMap | None = None
+    _buffers: dict[tuple[PinholeCamera, bytes], GBuffer] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         """Fill in the twists that are not given."""
@@ -77,6 +83,31 @@ class WorldView:
             time=self.stage.time + time,
         )
         return replace(self, stage=stage, triangles=moved(self.triangles, motions, time))
+
+    def keep_buffer(self, ego_from_sensor: FloatArray, buffer: GBuffer) -> None:
+        """Keep what a pinhole sees for the other sensors of this instant.
+
+        Args:
+            ego_from_sensor: Pose of the pinhole in the ego frame, shape (4, 4).
+            buffer: What the centres of its pixels see.
+        """
+        self._buffers[buffer.view.camera, np.asarray(ego_from_sensor).tobytes()] = buffer
+
+    def buffer(self, optics: PinholeCamera, ego_from_sensor: FloatArray) -> GBuffer:
+        """Give geometry and labels of the pixels of a pinhole, drawn once for all sensors.
+
+        Args:
+            optics: The pinhole.
+            ego_from_sensor: Its pose in the ego frame, shape (4, 4).
+        """
+        key = (optics, np.asarray(ego_from_sensor).tobytes())
+        if key not in self._buffers:
+            stage, triangles = self.stage, self.triangles
+            sight = View.of(optics, stage.map_from_ego @ ego_from_sensor, triangles.origin)
+            samples, on = Samples.centers(rasterize(triangles, sight)), lamps_on(stage.conditions)
+            drawn = resolve(triangles, sight, samples, stage.textures, lamps_on=on)
+            self._buffers[key] = drawn
+        return self._buffers[key]
 
     def rng(self, sensor: str) -> np.random.Generator:
         """Random numbers of one sensor at this instant, independent of all others."""

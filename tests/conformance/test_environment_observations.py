@@ -5,43 +5,56 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scenegen.errors import UnknownNameError
 from scenegen.sim import Simulator
 from scenegen_envs.actions import ACTION_TYPES, HARDEST_ACCELERATION, HARDEST_BRAKING
 from scenegen_envs.episodes import start_bank
-from scenegen_envs.observations import OBSERVATIONS, blocks_of
-from tests.envs.pools import pool
+from scenegen_envs.observations import OBSERVATIONS, Observation, observation_of, stacked
+from tests.envs.pools import SMALL, pool
+
+
+def made(name: str) -> Observation:
+    """Make an observation, the camera a small one."""
+    return observation_of(name, SMALL if name == "camera" else None)
 
 
 @pytest.mark.parametrize("name", sorted(OBSERVATIONS))
-def test_the_space_is_finite_and_fits_the_shape(name: str) -> None:
-    """One vehicle has the announced shape, several get a leading axis."""
-    kind = OBSERVATIONS[name]
+def test_the_space_is_finite_and_stacks(name: str) -> None:
+    """It has finite bounds, and several vehicles get a leading axis."""
+    space = made(name).space
 
-    one, three = kind.space(1), kind.space(3)
+    three = stacked(space, 3)
 
-    assert one.shape == kind.shape
-    assert three.shape == (3, *kind.shape)
-    assert one.dtype == kind.dtype
-    assert np.isfinite(one.low).all()
-    assert np.isfinite(one.high).all()
+    assert stacked(space, 1) == space
+    assert three.shape == (3, *space.shape)
+    assert three.dtype == space.dtype
+    assert np.isfinite(space.low).all()
+    assert np.isfinite(space.high).all()
 
 
 @pytest.mark.parametrize("name", sorted(OBSERVATIONS))
 def test_only_the_asked_worlds_are_written(name: str) -> None:
     """And what is written is inside the space and does not depend on the order of the worlds."""
-    bank = start_bank(pool(), 1)
-    simulator = Simulator(bank, 5)
-    simulator.reset(np.arange(5), np.arange(5))
-    kind = OBSERVATIONS[name](bank)
-    every = np.full((5, 1, *kind.shape), 99, kind.dtype)
+    simulator = Simulator(start_bank(pool(), 1), 3)
+    simulator.reset(np.arange(3), np.arange(3))
+    seen = made(name)
+    seen.load(simulator, pool().episodes)
+    every = np.full((3, 1, *seen.space.shape), 99, seen.space.dtype)
     some = every.copy()
 
-    kind.write(blocks_of(simulator), np.arange(5), every)
-    kind.write(blocks_of(simulator), np.array([3, 1]), some)
+    seen.write(np.arange(3), every)
+    seen.write(np.array([2, 1]), some)
 
-    np.testing.assert_array_equal(some[[1, 3]], every[[1, 3]])
-    assert (some[[0, 2, 4]] == 99).all()
-    assert all(kind.space(1).contains(seen[0]) for seen in every)
+    np.testing.assert_array_equal(some[[1, 2]], every[[1, 2]])
+    assert (some[0] == 99).all()
+    assert all(seen.space.contains(one[0]) for one in every)
+
+
+@pytest.mark.parametrize("name", sorted(OBSERVATIONS))
+def test_unknown_settings_are_refused(name: str) -> None:
+    """A setting that does not exist is named."""
+    with pytest.raises(UnknownNameError, match="colour"):
+        observation_of(name, {"colour": 1})
 
 
 @pytest.mark.parametrize("name", sorted(ACTION_TYPES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from scenegen_envs.episodes import Episode, EpisodePool
 from tests.builders import composition, straight_road
 
 AGENTS = 12
+SMALL = {"height_px": 32, "width_px": 64, "renderer": "base"}
+"""Settings of a small camera."""
 
 
 def episode(name: str, composed: Composition, ego_distance: float = 60.0) -> Episode:
@@ -56,6 +59,13 @@ def pool() -> EpisodePool:
 def one(composed: Composition, agents: int = AGENTS) -> EpisodePool:
     """Give a pool of one episode."""
     return EpisodePool(episodes=(episode("only", composed),), agents=agents)
+
+
+def observed(name: str) -> dict[str, Any]:
+    """Give what an environment with an observation is made with; the camera is a small one."""
+    if name != "camera":
+        return {"pool": pool(), "observation": name}
+    return {"pool": one(following(12.0, 12.0)), "observation": name, "observation_settings": SMALL}
 
 
 def random_actions(

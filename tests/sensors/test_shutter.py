@@ -36,7 +36,7 @@ def test_range_on_the_ground_is_exact() -> None:
     view = middle()
     pose = view.stage.map_from_ego @ camera_pose(2.0, 0.0, 1.5, 0.0, 0.3)
 
-    seen = still(view.stage, view.triangles, FISHEYE, pose, np.random.default_rng(0))
+    seen = still(view.stage, view.triangles, FISHEYE, pose)
 
     down = -(FISHEYE.rays() @ pose[:3, :3].T)[..., 2]
     road = (seen.semantic == 1) & (seen.range > 0) & (seen.range < 12)
