@@ -191,7 +191,7 @@ class TrainingRun:
                 holds another run.
         """
         settings = settings_from(settings, begin)
-        self.folder, self.settings, self.device = folder, settings, device
+        self.folder, self.settings, self.device, self.begin = folder, settings, device, begin
         self.processes, self.share = processes, processes.share(settings.batch)
         self.train = Corpus(corpora, "train", settings.events, partial=partial)
         self.validation = _validation(corpora, self.train.events, partial)
@@ -317,6 +317,7 @@ class TrainingRun:
             model = model_of(best)
             score = self._scores(best)
         progress = _lines(self.folder / PROGRESS)
+        own = round(sum(float(line["cpu_seconds"]) for line in progress), 1)
         card: dict[str, Jsonable] = {
             "model": self.settings.model,
             "licence": LICENCE,
@@ -324,7 +325,9 @@ class TrainingRun:
             "settings": _json(self.settings),
             "steps": self.trainer.step,
             "scenes_seen": self.trainer.step * self.settings.batch,
-            "cpu_seconds": round(sum(float(line["cpu_seconds"]) for line in progress), 1),
+            "cpu_seconds": own,
+            "cpu_seconds_in_all": round(own + cpu_seconds_of(self.begin), 1),
+            "begun_from": self.begin.sha256 if self.begin is not None else "",
             "parameters": sum(p.numel() for p in model.parameters()),
             "metrics": progress[-1] if progress else {},
             **score,
@@ -440,6 +443,12 @@ def checkpoint_of(model: SceneModel, card: Mapping[str, Jsonable]) -> Checkpoint
         for name, value in model.state_dict().items()
     }
     return Checkpoint(model=model.name, config=model.config(), tensors=tensors, training=card)
+
+
+def cpu_seconds_of(checkpoint: Checkpoint | None) -> float:
+    """CPU time of the trainings that led to a checkpoint [s]; 0 for none."""
+    card: Mapping[str, Any] = checkpoint.training if checkpoint is not None else {}
+    return float(card.get("cpu_seconds_in_all", card.get("cpu_seconds", 0.0)))
 
 
 def settings_from(settings: TrainingSettings, begin: Checkpoint | None) -> TrainingSettings:

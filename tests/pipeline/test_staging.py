@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scenegen.events import Range
+from scenegen.pipeline import Composer, Request
+from scenegen.pipeline.compose import NO_PLACE
 from scenegen.pipeline.staging import staged_calls
 from scenegen.pipeline.wishes import wishes_of
 from scenegen.query import load_query, parse
@@ -78,3 +80,13 @@ def test_numbers_of_the_query_narrow_what_is_staged() -> None:
     assert speed.high == pytest.approx(51 / 3.6)
     assert event.gap == Range(11.0, 13.0)  # type: ignore[attr-defined]
     assert event.lead_acceleration.high <= -5.5  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["ncap_cpfa_night", "ncap_ccftap"])
+def test_a_try_looks_on_other_roads_for_a_place(name: str) -> None:
+    """Protocols that few stretches of road can hold still find a place in each of their tries."""
+    composer = Composer(Request(query=load_query(name), seed=41, layout_model="heuristic"))
+
+    found = [composer.compose(index, 0) for index in range(6)]
+
+    assert NO_PLACE not in found
