@@ -12,6 +12,7 @@ from scenegen.appearance.camera_generator import (
     GeneratorConfig,
     generator_checkpoint,
 )
+from scenegen.appearance.camera_recipes import seeded
 from scenegen.training import save_checkpoint
 
 TINY = GeneratorConfig(widths=(8, 16), depth=(1, 1), maps=4, code=8, finish=4)
@@ -20,7 +21,8 @@ TINY = GeneratorConfig(widths=(8, 16), depth=(1, 1), maps=4, code=8, finish=4)
 @cache
 def tiny_generator(seed: int = 0) -> CameraGenerator:
     """A generator that changes pictures, though not for the better."""
-    generator = CameraGenerator(TINY)
+    generator = seeded(lambda: CameraGenerator(TINY), seed)
+    assert isinstance(generator, CameraGenerator)
     source = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in generator.parameters():
