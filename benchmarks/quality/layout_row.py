@@ -174,7 +174,8 @@ def _told(path: Path | None) -> dict[str, float]:
         return {}
     checkpoint = load_checkpoint(path)
     parameters = sum(value.numel() for value in checkpoint.tensors.values())
-    spent = checkpoint.training.get("cpu_seconds", math.nan)
+    card = checkpoint.training
+    spent = card.get("cpu_seconds_in_all", card.get("cpu_seconds", math.nan))
     minutes = float(spent) / 60.0 if isinstance(spent, float | int) else math.nan
     return {
         "parameters": parameters / 1e6,
