@@ -110,9 +110,16 @@ def _single(steps: int, pool_size: int) -> Subject:
     env = gym.make(
         "scenegen/RareEvent-v0", query=QUERY, agents=AGENTS, density=DENSITY, pool_size=pool_size
     )
+    env.reset(seed=SEED)
+    return Subject(
+        label="scenegen, gym.make", worlds=1, controlled=1, steps=steps, run=_driven(env, steps)
+    )
+
+
+def _driven(env: gym.Env[Any, Any], steps: int) -> Callable[[], int]:
+    """Step one world with random actions; counts the agents that moved."""
     worlds = env.unwrapped.worlds  # type: ignore[attr-defined]
     actions = _actions(64, (2,))
-    env.reset(seed=SEED)
 
     def call() -> int:
         agents = 0
@@ -123,7 +130,7 @@ def _single(steps: int, pool_size: int) -> Subject:
                 env.reset()
         return agents
 
-    return Subject(label="scenegen, gym.make", worlds=1, controlled=1, steps=steps, run=call)
+    return call
 
 
 def _seen(settings: dict[str, Any], steps: int) -> Subject:
@@ -138,22 +145,10 @@ def _seen(settings: dict[str, Any], steps: int) -> Subject:
         observation="camera",
         observation_settings={**size, **settings},
     )
-    worlds = env.unwrapped.worlds  # type: ignore[attr-defined]
-    actions = _actions(64, (2,))
     for episode in range(2):
         env.reset(seed=SEED, options={"episode": episode})
-
-    def call() -> int:
-        agents = 0
-        for k in range(steps):
-            _, _, terminated, truncated, _ = env.step(actions[k % 64])
-            agents += int(worlds.simulator.valid.sum())
-            if terminated or truncated:
-                env.reset()
-        return agents
-
     label = f"scenegen, camera {CAMERA[0]}x{CAMERA[1]}, {settings['renderer']}"
-    return Subject(label=label, worlds=1, controlled=1, steps=steps, run=call)
+    return Subject(label=label, worlds=1, controlled=1, steps=steps, run=_driven(env, steps))
 
 
 def _batch(worlds: int, controlled: int, steps: int, pool_size: int) -> Subject:
