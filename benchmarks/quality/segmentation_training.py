@@ -29,7 +29,7 @@ class Schooling:
     """
 
     widths: tuple[int, ...] = (16, 32, 64, 96, 112)
-    steps: int = 1000
+    steps: int = 600
     batch: int = 8
     crop: tuple[int, int] = (128, 160)
     rate: float = 2e-3
@@ -76,6 +76,9 @@ def device() -> torch.device:
 def train(origins: list[LabelledSet], schooling: Schooling, seed: int) -> UNet:
     """Train a segmenter from fresh weights; the last weights are taken, none are chosen.
 
+    Layers compute in bfloat16, weights and loss stay in float32: half the time on a CPU that knows
+    these numbers, and the same for all that are compared.
+
     Args:
         origins: One or two sets; each gives the same share of every batch.
         schooling: How; equal for all that are compared.
@@ -86,18 +89,21 @@ def train(origins: list[LabelledSet], schooling: Schooling, seed: int) -> UNet:
         torch.manual_seed(int(stream(seed, "segmentation", "weights").integers(2**31)))
         model = UNet(schooling.widths)
     place = device()
-    model.to(place).train()
+    model.to(place, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=schooling.rate, weight_decay=1e-4)
     weight = torch.from_numpy(class_weights(origins)).to(place)
     share = schooling.batch // len(origins)
     for step in range(schooling.steps):
         rng = stream(seed, "segmentation", "batch", step)
         drawn = [_crop(origin, schooling.crop, rng) for origin in origins for _ in range(share)]
-        rgb = torch.from_numpy(np.stack([one[0] for one in drawn])).to(place)
+        rgb = torch.from_numpy(np.stack([one[0] for one in drawn]))
+        rgb = rgb.to(place, memory_format=torch.channels_last)
         wanted = torch.from_numpy(np.stack([one[1] for one in drawn])).to(place)
         for group in optimizer.param_groups:
             group["lr"] = schooling.rate * 0.5 * (1 + np.cos(np.pi * step / schooling.steps))
-        loss = functional.cross_entropy(model(rgb), wanted, weight=weight, ignore_index=IGNORED)
+        with torch.autocast(place.type, torch.bfloat16):
+            scores = model(rgb)
+        loss = functional.cross_entropy(scores.float(), wanted, weight=weight, ignore_index=IGNORED)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
