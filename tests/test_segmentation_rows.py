@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.quality import segmentation
 from benchmarks.quality.segmentation import ARMS, Plan
+from benchmarks.quality.segmentation_cells import blocks
 from benchmarks.quality.segmentation_sets import (
     CLASS_OF,
     CLASSES,
@@ -99,11 +100,11 @@ def test_smaller_shares_lie_in_larger_ones() -> None:
 
 def test_blocks_stay_within_a_drive() -> None:
     """Frames of two drives are never resampled as one."""
-    blocks = segmentation._blocks(drawn(0, 10))
+    found = blocks(drawn(0, 10))
 
-    assert len(set(blocks[:7])) == 2
-    assert len(set(blocks[7:])) == 1
-    assert not set(blocks[:7]) & set(blocks[7:])
+    assert len(set(found[:7])) == 2
+    assert len(set(found[7:])) == 1
+    assert not set(found[:7]) & set(found[7:])
 
 
 def test_a_cell_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

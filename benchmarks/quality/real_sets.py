@@ -47,13 +47,14 @@ GROUPS = (
     "cyclist",
 )
 """The classes of CamVid in its order; terrain counts as vegetation, markings as road."""
-_PANDASET_GROUP = {
+PANDASET_GROUP = {
     5: "vegetation", 6: "vegetation", 7: "road", 8: "road", 9: "road", 10: "road", 11: "sidewalk",
     12: "road", 13: "vehicle", 14: "vehicle", 15: "vehicle", 16: "vehicle", 17: "vehicle",
     19: "vehicle", 20: "vehicle", 21: "vehicle", 22: "vehicle", 23: "vehicle", 18: "cyclist",
     24: "cyclist", 25: "cyclist", 26: "cyclist", 30: "pedestrian", 31: "pedestrian", 34: "sign",
     35: "fence", 36: "sign", 37: "sign", 38: "pole", 41: "building",
 }  # fmt: skip
+"""One of GROUPS for each class number of PandaSet that has one."""
 
 
 def data_folder() -> Path:
@@ -164,7 +165,7 @@ def pandaset_shares() -> Floats | None:
     """Share of each of GROUPS among the labelled pixels of each front picture, (frames, 11)."""
     folder = data_folder() / "camera" / "pandaset_002" / "front_camera"
     to_group = np.full(256, -1)
-    for value, group in _PANDASET_GROUP.items():
+    for value, group in PANDASET_GROUP.items():
         to_group[value] = GROUPS.index(group)
     return _shares(sorted(folder.glob("*_lidarlabel.png")), to_group)
 

@@ -14,13 +14,14 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.harness import ROOT, Report
+from benchmarks.quality.segmentation_cells import BLOCK, blocks, kept, mean_iou
 from benchmarks.quality.segmentation_sets import (
     CLASSES,
     QUERIES,
@@ -53,8 +54,6 @@ CELLS, STEPS, SEEDS, PERCENTS, SCENARIOS, CHECKPOINT, THREADS = (
 """Environment variables: folder of cells and pictures; steps; seeds and percents of the real
 pictures (comma-separated); number of our scenarios; checkpoint of the learned renderer, the
 shipped one if it is unset; threads."""
-BLOCK = 5
-"""Consecutive test frames of a drive that are resampled together: they show the same street."""
 RESAMPLES = 1000
 GOAL = {10: 3.0, 100: 1.0}
 """Lift of mIoU that is aimed at, over the better of real and real at twice the steps [points]."""
@@ -228,22 +227,15 @@ def _cell(plan: Plan, arm: Arm, percent: int, seed: int) -> Array:
             *[len(plan.train), len(plan.test), pictures.get(arm.renderer, [])],
         ]
     )
-    folder = plan.folder / "cells"
-    folder.mkdir(parents=True, exist_ok=True)
     name = arm.name.replace(" ", "_").replace(",", "").replace("+", "and")
-    path = folder / f"{name}_{percent}_s{seed}_{identity[:8]}.npz"
-    if not path.exists():
+
+    def make() -> Array:
         origins = [_share(plan.train, percent)] if arm.real else []
         origins += [plan.ours[arm.renderer]] if arm.renderer else []
-        schooling = Schooling(
-            **{**asdict(plan.schooling), "steps": plan.schooling.steps * arm.lengthening}
-        )
-        confusion = judge(train(origins, schooling, seed), plan.test)
-        partial = path.with_suffix(".part.npz")
-        np.savez_compressed(partial, confusion=confusion)
-        partial.rename(path)
-    with np.load(path, allow_pickle=False) as data:
-        return np.asarray(data["confusion"])
+        schooling = replace(plan.schooling, steps=plan.schooling.steps * arm.lengthening)
+        return judge(train(origins, schooling, seed), plan.test)
+
+    return kept(plan.folder / "cells" / f"{name}_{percent}_s{seed}_{identity[:8]}.npz", make)
 
 
 def _share(real: LabelledSet, percent: int) -> LabelledSet:
@@ -254,30 +246,29 @@ def _share(real: LabelledSet, percent: int) -> LabelledSet:
 
 def _row(plan: Plan, arm: Arm, percent: int, cells: dict[Arm, list[Array]]) -> dict[str, Any]:
     """One line: mIoU, lift, rare classes, every class."""
-    blocks = _blocks(plan.test)
     alone = [other for other in cells if other.real and not other.renderer]
-    rival = max(alone, key=lambda other: _mean_iou(sum(cells[other])))
+    rival = max(alone, key=lambda other: mean_iou(sum(cells[other])))
     counts, rival_counts = sum(cells[arm]), sum(cells[rival])
-    each = [_mean_iou(one) for one in cells[arm]]
+    each = [mean_iou(one) for one in cells[arm]]
     rare = [CLASSES.index(name) for name in RARE]
 
     def estimate(figure: Callable[[Array, Array], float]) -> Estimate:
         rng = stream(0, "segmentation", "bootstrap")
         return bootstrap(
-            lambda rows: figure(counts[rows], rival_counts[rows]), blocks, rng, RESAMPLES
+            lambda rows: figure(counts[rows], rival_counts[rows]), blocks(plan.test), rng, RESAMPLES
         )
 
-    lift = estimate(lambda ours, other: _mean_iou(ours) - _mean_iou(other))
-    lift_rare = estimate(lambda ours, other: _mean_iou(ours, rare) - _mean_iou(other, rare))
+    lift = estimate(lambda ours, other: mean_iou(ours) - mean_iou(other))
+    lift_rare = estimate(lambda ours, other: mean_iou(ours, rare) - mean_iou(other, rare))
     classes = intersection_over_union(counts)
     told = {
         "real [%]": percent if arm.real else 0,
         "arm": arm.name,
-        "mIoU [%]": estimate(lambda ours, _: _mean_iou(ours)).text(),
+        "mIoU [%]": estimate(lambda ours, _: mean_iou(ours)).text(),
         "lift [points]": "-" if arm is rival else lift.text(),
         "goal": GOAL.get(percent, "-") if arm.real and arm.renderer else "-",
         "predicted": PREDICTED.get((arm.renderer, percent), "-") if arm.real else "-",
-        "rare [%]": estimate(lambda ours, _: _mean_iou(ours, rare)).text(),
+        "rare [%]": estimate(lambda ours, _: mean_iou(ours, rare)).text(),
         "rare lift [points]": "-" if arm is rival else lift_rare.text(),
         "spread": round(max(each) - min(each), 2),
     }
@@ -286,17 +277,3 @@ def _row(plan: Plan, arm: Arm, percent: int, cells: dict[Arm, list[Array]]) -> d
         for name, v in zip(CLASSES, classes, strict=True)
     }
     return {**told, **shown, "_lift": lift.value}
-
-
-def _blocks(test: LabelledSet) -> Array:
-    """Number of the block of consecutive frames that each test picture is in."""
-    first = np.searchsorted(test.group, test.group)  # groups come one after the other
-    return (test.group.astype(np.int64) << 20) + (np.arange(len(test)) - first) // BLOCK
-
-
-def _mean_iou(confusion: Array, only: list[int] | None = None) -> float:
-    """Mean IoU in percent of the classes that are there; nan without any."""
-    values = intersection_over_union(np.asarray(confusion))
-    chosen = values if only is None else values[only]
-    known = chosen[~np.isnan(chosen)]
-    return 100.0 * float(known.mean()) if len(known) else float("nan")

@@ -9,8 +9,9 @@ with their riders are bicyclist; animals and debris have no counterpart and are 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,7 @@ from scenegen.pipeline import Generator, Request
 from scenegen.pipeline.marking import with_renderer
 from scenegen.query import parse
 from scenegen.render import PinholeCamera, SurfaceClass
+from scenegen.scene import Conditions
 from scenegen.sensors import Camera, Rig, camera_pose
 
 CLASSES = (
@@ -72,6 +74,8 @@ QUERIES = (
 """What our pictures show: streets as CamVid's, rare road users more often."""
 FRAMES_APART = 10
 """Instants between pictures of one scenario: 1 s."""
+Weathering = Callable[[int, Conditions], Conditions]
+"""From the number of a scenario and its conditions to other ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,7 +127,12 @@ def camvid(split: str) -> LabelledSet | None:
 
 
 def ours(
-    folder: Path, renderer: Renderer, scenarios: int, queries: tuple[str, ...] = QUERIES
+    folder: Path,
+    renderer: Renderer,
+    scenarios: int,
+    queries: tuple[str, ...] = QUERIES,
+    *,
+    weather: Weathering | None = None,
 ) -> LabelledSet:
     """Generate pictures of our scenarios, or read those that lie in a folder already.
 
@@ -132,12 +141,18 @@ def ours(
         renderer: What makes the pictures; the scenes do not depend on it.
         scenarios: Number of scenarios, the queries in turn.
         queries: What is asked for.
+        weather: Gives other conditions to the scenario of a number, everything else left as it is.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [
-        _scenario(folder, renderer, queries[k % len(queries)], k // len(queries), k)
-        for k in range(scenarios)
-    ]
+    made_by = f"{renderer.name}_{renderer.sha256[:12]}" if renderer.sha256 else renderer.name
+    parts = []
+    for number in range(scenarios):
+        change = partial(weather, number) if weather else None
+        seed, kind = divmod(number, len(queries))
+        path = folder / f"{made_by}_{number:04d}.npz"
+        make = partial(_pictures, renderer, queries[kind], seed, change)
+        rgb, classes = _stored(path, make)
+        parts.append(LabelledSet(rgb=rgb, classes=classes, group=np.full(len(rgb), number)))
     kept = [part for part in parts if len(part)]
     return LabelledSet(
         rgb=np.concatenate([part.rgb for part in kept]),
@@ -146,23 +161,22 @@ def ours(
     )
 
 
-def _scenario(folder: Path, renderer: Renderer, query: str, seed: int, number: int) -> LabelledSet:
-    """Pictures of one scenario; none where the query was not met."""
-    made_by = f"{renderer.name}_{renderer.sha256[:12]}" if renderer.sha256 else renderer.name
-    path = folder / f"{made_by}_{number:04d}.npz"
+def _stored(path: Path, make: Callable[[], Iterator[tuple[Array, Array]]]) -> tuple[Array, Array]:
+    """Pictures and classes of one scenario, none where its query was not met."""
     if not path.exists():
-        pictures = list(_pictures(renderer, query, seed))
+        pictures = list(make())
         rgb = np.array([p[0] for p in pictures], np.uint8).reshape(-1, *SIZE, 3)
         classes = np.array([p[1] for p in pictures], np.uint8).reshape(-1, *SIZE)
-        partial = path.with_suffix(".part.npz")
-        np.savez_compressed(partial, rgb=rgb, classes=classes)
-        partial.rename(path)
+        partly = path.with_suffix(".part.npz")
+        np.savez_compressed(partly, rgb=rgb, classes=classes)
+        partly.rename(path)
     with np.load(path, allow_pickle=False) as data:
-        rgb, classes = data["rgb"], data["classes"]
-    return LabelledSet(rgb=rgb, classes=classes, group=np.full(len(rgb), number))
+        return data["rgb"], data["classes"]
 
 
-def _pictures(renderer: Renderer, query: str, seed: int) -> Iterator[tuple[Array, Array]]:
+def _pictures(
+    renderer: Renderer, query: str, seed: int, change: Callable[[Conditions], Conditions] | None
+) -> Iterator[tuple[Array, Array]]:
     duration = 8.0 if "(" in query else 1.0
     request = Request(
         query=parse(query), seed=seed, duration=duration, layout_model="heuristic", tries=200
@@ -171,6 +185,8 @@ def _pictures(renderer: Renderer, query: str, seed: int) -> Iterator[tuple[Array
         scenario = Generator(request).scenario(0).scenario
     except UnsatisfiedError:
         return
+    if change is not None:
+        scenario = replace(scenario, conditions=change(scenario.conditions))
     camera = Camera(optics=OPTICS, ego_from_sensor=POSE)
     rig = with_renderer(Rig(name="camvid", sensors=(camera,)), renderer)
     for frame in rig.sense(scenario, seed, every=FRAMES_APART):
