@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.harness import Report, write_json
 from benchmarks.registry import BENCHMARKS
+from benchmarks.tables import tables
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -38,14 +38,11 @@ def main() -> None:
 
 
 def show(report: Report) -> None:
-    """Print a report as a table."""
-    table = Table(title=f"{report.name}: {report.headline}", title_justify="left")
-    for column in report.rows[0]:
-        table.add_column(column)
-    for row in report.rows:
-        table.add_row(*(str(value) for value in row.values()))
+    """Print a report: headline, tables that fit the terminal, notes."""
     console = Console()
-    console.print(table)
+    console.print(f"{report.name}: {report.headline}", style="bold")
+    for table in tables(report.rows, console.width):
+        console.print(table)
     for note in report.notes:
         console.print(f"  {note}", style="dim")
 
