@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.quality import segmentation
 from benchmarks.quality.segmentation import ARMS, Plan
@@ -20,6 +21,7 @@ from benchmarks.quality.segmentation_sets import (
 )
 from benchmarks.quality.segmentation_training import (
     Schooling,
+    UNet,
     class_weights,
     intersection_over_union,
     judge,
@@ -136,3 +138,11 @@ def test_every_arm_has_the_same_steps_but_one() -> None:
     longer = [arm for arm in ARMS if arm.lengthening != 1]
 
     assert [(arm.lengthening, arm.real, arm.renderer) for arm in longer] == [(2, True, "")]
+
+
+@pytest.mark.parametrize("size", [(32, 48), (33, 47), (88, 120)])
+def test_scores_are_as_large_as_the_picture(size: tuple[int, int]) -> None:
+    """Whatever the size, each pixel has a score of each class."""
+    network = UNet((4, 8, 8))
+
+    assert network(torch.zeros(1, 3, *size)).shape == (1, len(CLASSES), *size)

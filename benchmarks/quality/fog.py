@@ -144,7 +144,7 @@ def _plan() -> Plan:
     renderer = renderer_of(RENDERER)
     return Plan(
         folder=folder,
-        schooling=Schooling(steps=int(os.environ.get(STEPS, "600"))),
+        schooling=Schooling(steps=int(os.environ.get(STEPS, "1500"))),
         seeds=tuple(int(part) for part in os.environ.get(SEEDS, "0,1").split(",")),
         real=camvid("train"),
         clear=ours(folder / "pictures", renderer, scenarios),

@@ -135,7 +135,7 @@ def _plan() -> Plan:
     folder = Path(os.environ.get(CELLS, ROOT / "runs" / "segmentation"))
     scenarios = int(os.environ.get(SCENARIOS, "64"))
     schooling = Schooling(
-        steps=int(os.environ.get(STEPS, "600")), threads=int(os.environ.get(THREADS, "1"))
+        steps=int(os.environ.get(STEPS, "1500")), threads=int(os.environ.get(THREADS, "1"))
     )
     made = {
         renderer.name: ours(folder / "pictures", renderer, scenarios) for renderer in _renderers()

@@ -14,13 +14,16 @@ from benchmarks.quality.segmentation_sets import CLASSES, IGNORED, LabelledSet
 from scenegen.arrays import Array
 from scenegen.seeding import stream
 
+_SETTLING = 50
+"""Batches that the statistics of the normalisations are taken from."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schooling:
     """How every segmenter is trained.
 
     Attributes:
-        widths: Channels of each level, the finest first.
+        widths: Channels of each level, the finest, of half the pictures' size, first.
         steps: Optimiser steps.
         batch: Crops per step; where there are two origins each gives half.
         crop: Rows and columns of a crop.
@@ -29,7 +32,7 @@ class Schooling:
     """
 
     widths: tuple[int, ...] = (16, 32, 64, 96, 112)
-    steps: int = 600
+    steps: int = 1500
     batch: int = 8
     crop: tuple[int, int] = (128, 160)
     rate: float = 2e-3
@@ -37,27 +40,36 @@ class Schooling:
 
 
 class UNet(nn.Module):
-    """A U-Net (Ronneberger et al., 2015) with batch norms, 0.9 million weights."""
+    """A U-Net (Ronneberger et al., 2015) with batch norms, 0.9 million weights.
+
+    It works at half the size of the pictures: four pixels are the channels of one, and the scores
+    of four pixels come out of one (Shi et al., 2016). A step costs a quarter of what it costs at
+    full size, which leaves time for enough of them.
+    """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         """Make the layers."""
         super().__init__()
-        self.down = nn.ModuleList(_pair(a, b) for a, b in pairwise((3, *widths)))
+        self.down = nn.ModuleList(_pair(a, b) for a, b in pairwise((12, *widths)))
         upwards = widths[::-1]
         self.up = nn.ModuleList(_pair(a + b, b) for a, b in pairwise(upwards))
-        self.last = nn.Conv2d(widths[0], len(CLASSES), 1)
+        self.last = nn.Conv2d(widths[0], 4 * len(CLASSES), 1)
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        """Give scores of the classes, shape (B, classes, H, W); H and W fit the levels."""
-        x, skips = picture, list[torch.Tensor]()
+        """Give scores of the classes, shape (B, classes, H, W), for pictures (B, 3, H, W)."""
+        height, width = picture.shape[-2:]
+        multiple = 2 ** len(self.down)
+        if height % multiple or width % multiple:
+            extra = (0, -width % multiple, 0, -height % multiple)
+            picture = functional.pad(picture, extra, mode="replicate")
+        x, skips = functional.pixel_unshuffle(picture, 2), list[torch.Tensor]()
         for level, layer in enumerate(self.down):
             x = layer(x if level == 0 else functional.max_pool2d(x, 2))
             skips.append(x)
         for level, layer in enumerate(self.up):
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = layer(torch.cat([x, skips[-2 - level]], 1))
-        scores: torch.Tensor = self.last(x)
-        return scores
+        return functional.pixel_shuffle(self.last(x), 2)[..., :height, :width]
 
 
 def _pair(before: int, after: int) -> nn.Sequential:
@@ -76,11 +88,14 @@ def device() -> torch.device:
 def train(origins: list[LabelledSet], schooling: Schooling, seed: int) -> UNet:
     """Train a segmenter from fresh weights; the last weights are taken, none are chosen.
 
-    Layers compute in bfloat16, weights and loss stay in float32: half the time on a CPU that knows
-    these numbers, and the same for all that are compared.
+    Pictures of each origin are normalised by themselves, and those that are judged by the
+    statistics of the first origin (Chang et al., 2019): what differs between origins as a whole
+    then costs nothing. Layers compute in bfloat16, weights and loss stay in float32: half the time
+    on a CPU that knows these numbers, and the same for all that are compared.
 
     Args:
-        origins: One or two sets; each gives the same share of every batch.
+        origins: One or two sets, the one most like what is judged first; each gives the same share
+            of every batch.
         schooling: How; equal for all that are compared.
         seed: Seed of weights, crops and order.
     """
@@ -95,19 +110,42 @@ def train(origins: list[LabelledSet], schooling: Schooling, seed: int) -> UNet:
     share = schooling.batch // len(origins)
     for step in range(schooling.steps):
         rng = stream(seed, "segmentation", "batch", step)
-        drawn = [_crop(origin, schooling.crop, rng) for origin in origins for _ in range(share)]
-        rgb = torch.from_numpy(np.stack([one[0] for one in drawn]))
-        rgb = rgb.to(place, memory_format=torch.channels_last)
-        wanted = torch.from_numpy(np.stack([one[1] for one in drawn])).to(place)
         for group in optimizer.param_groups:
             group["lr"] = schooling.rate * 0.5 * (1 + np.cos(np.pi * step / schooling.steps))
-        with torch.autocast(place.type, torch.bfloat16):
-            scores = model(rgb)
-        loss = functional.cross_entropy(scores.float(), wanted, weight=weight, ignore_index=IGNORED)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        for origin in origins:
+            rgb, wanted = _batch(origin, share, schooling.crop, rng)
+            with torch.autocast(place.type, torch.bfloat16):
+                scores = model(rgb.to(place, memory_format=torch.channels_last))
+            loss = functional.cross_entropy(
+                scores.float(), wanted.to(place), weight=weight, ignore_index=IGNORED
+            )
+            (loss / len(origins)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+    _settle(model, origins[0], schooling, seed)
     return model.eval()
+
+
+@torch.no_grad()
+def _settle(model: UNet, origin: LabelledSet, schooling: Schooling, seed: int) -> None:
+    """Take the statistics of the normalisations anew from pictures of one origin."""
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+    for number in range(min(_SETTLING, schooling.steps)):
+        rng = stream(seed, "segmentation", "statistics", number)
+        rgb, _ = _batch(origin, schooling.batch, schooling.crop, rng)
+        model(rgb.to(device(), memory_format=torch.channels_last))
+
+
+def _batch(
+    origin: LabelledSet, count: int, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw crops of an origin: pictures (count, 3, h, w) and classes (count, h, w)."""
+    drawn = [_crop(origin, size, rng) for _ in range(count)]
+    rgb, wanted = (np.stack([one[part] for one in drawn]) for part in (0, 1))
+    return torch.from_numpy(rgb), torch.from_numpy(wanted)
 
 
 def class_weights(origins: list[LabelledSet]) -> Array:
