@@ -24,7 +24,14 @@ from scenegen.layout.scene_batch import SceneBatch
 from scenegen.pipeline import Composer, Request
 from scenegen.pipeline.defects import defect
 from scenegen.pipeline.guidance import GuidanceSettings
-from scenegen.pipeline.guided import ModelStager, ModelStaging, Staging, wanted_severity
+from scenegen.pipeline.guided import (
+    ModelStager,
+    ModelStaging,
+    Staging,
+    named_roles,
+    wanted_severity,
+)
+from scenegen.pipeline.sketching import Sketcher
 from scenegen.pipeline.wishes import Wishes
 from scenegen.query import Query, Verdict
 from scenegen.scene import Composition, Scenario
@@ -90,6 +97,31 @@ class Clock:
             self.wall_s += time.perf_counter() - wall
 
 
+class ConditionSketcher(Sketcher):
+    """Samples with a model of any family: by the condition alone, nothing guides."""
+
+    def tokens(
+        self,
+        requests: Sequence[LayoutRequest],
+        tasks: Sequence[SceneTask],
+        seeds: list[int],
+        follows: Sequence[bool],
+    ) -> tuple[FloatArray, list[float] | None]:
+        """Sample the tokens of some scenes together."""
+        del requests, follows
+        return self.background(tasks, seeds), None
+
+    def background(
+        self, tasks: Sequence[SceneTask], seeds: list[int], *, pressed: bool = False
+    ) -> FloatArray:
+        """Sample what is open in some scenes, (B, A, CHANNELS); the condition is never pressed."""
+        del pressed
+        generator = torch.Generator().manual_seed(seeds[0])
+        batch = SceneBatch.concatenate([task.batch for task in tasks])
+        with one_thread():
+            return self.model.sample(batch, generator).numpy()
+
+
 class ConditionStager(ModelStager):
     """Stages an event with a model of any family: by its condition alone, nothing guides."""
 
@@ -99,29 +131,17 @@ class ConditionStager(ModelStager):
         """Take any learned layout; that of diffusion alone could be guided."""
         if wishes.event is None:
             raise ValueError(f"ConditionStager: expected a query with an event, got {query.text!r}")
-        self.layout, self.model = layout, layout.model  # type: ignore[assignment]
         self.event, self.query = wishes.event, query
         self.how, self.duration = UNGUIDED, duration
-        self.roles = tuple(wishes.role_names.get(role, role) for role in self.event.roles)
-        self.severity = wanted_severity(query)
-
-    def tokens(
-        self,
-        requests: Sequence[LayoutRequest],
-        tasks: Sequence[SceneTask],
-        seeds: list[int],
-        follows: Sequence[bool] | None,
-    ) -> tuple[FloatArray, list[float] | None]:
-        """Sample the tokens of some scenes together."""
-        del requests, follows
-        return self.background(tasks, seeds), None
-
-    def background(self, tasks: Sequence[SceneTask], seeds: list[int]) -> FloatArray:
-        """Sample what is open in some scenes, (B, A, CHANNELS)."""
-        generator = torch.Generator().manual_seed(seeds[0])
-        batch = SceneBatch.concatenate([task.batch for task in tasks])
-        with one_thread():
-            return self.model.sample(batch, generator).numpy()
+        self.sketcher = ConditionSketcher(
+            layout=layout,
+            model=layout.model,  # type: ignore[arg-type]
+            query=query,
+            roles=named_roles(wishes, wishes.event),
+            severity=wanted_severity(query),
+            how=UNGUIDED,
+            duration=duration,
+        )
 
 
 def conditioned(request: Request) -> Composer:

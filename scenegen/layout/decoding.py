@@ -11,7 +11,7 @@ from scenegen.arrays import FloatArray, IntArray
 from scenegen.layout.following import follow, rates
 from scenegen.layout.road_arrays import road_arrays
 from scenegen.layout.tokens import agents_of
-from scenegen.scene import AgentKind, AgentPlans, AgentStates, Control, RoadMap
+from scenegen.scene import EGO, AgentKind, AgentPlans, AgentStates, Control, RoadMap
 from scenegen.scene.lanes import nearest_segments
 from scenegen.scene.plans import ROUTE_LENGTH
 
@@ -69,6 +69,19 @@ def decode(values: FloatArray, frame: FloatArray, roadmap: RoadMap) -> Decoded:
     agents.speed[held] = 0.0
     plans.knots[:] = knots
     return Decoded(agents=agents, plans=plans, slots=slots)
+
+
+def with_code_of_ego(plans: AgentPlans, sampled: Decoded) -> AgentPlans:
+    """Let the ego follow its sampled motion code; the others do as planned.
+
+    Args:
+        plans: Plans of some agents, the ego first.
+        sampled: What was sampled, the ego first.
+    """
+    out = plans[list(range(plans.count))]
+    out.control[EGO] = Control.KNOTS
+    out.knots[EGO] = sampled.plans.knots[EGO]
+    return out
 
 
 @nb.njit(cache=True)

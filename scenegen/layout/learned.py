@@ -16,7 +16,7 @@ from scenegen.geometry.boxes import boxes_overlap
 from scenegen.layout.autoregressive import AutoregressiveModel
 from scenegen.layout.cvae import VaeModel
 from scenegen.layout.ddpm import DdpmModel
-from scenegen.layout.decoding import Decoded, decode
+from scenegen.layout.decoding import Decoded, decode, with_code_of_ego
 from scenegen.layout.diffusion import DiffusionModel
 from scenegen.layout.flow_matching import FlowMatchingModel
 from scenegen.layout.layout_gan import GanModel
@@ -38,7 +38,7 @@ from scenegen.layout.tokens import (
     ROLE_SLOTS,
     SLOTS,
 )
-from scenegen.scene import EGO, AgentKind, AgentStates, Control
+from scenegen.scene import EGO, AgentKind, AgentPlans, AgentStates, Control
 from scenegen.training import Checkpoint, load_checkpoint
 
 __all__ = [
@@ -265,26 +265,33 @@ class LearnedLayout(LayoutModel):
         tokens: FloatArray,
         roles: Sequence[str],
         rng: np.random.Generator,
+        *,
+        ego_follows: bool = False,
     ) -> Staged | None:
         """Turn sampled tokens into a scene whose roles the model made up.
 
         Args:
-            request: The road and the ego, alone among the pinned agents.
+            request: The road, the ego, and bystanders that stay as they are.
             task: What the tokens are a sample of, with the slots of the roles open.
             tokens: Tokens of the scene, shape (A, CHANNELS).
             roles: Names of the roles, in the order of their slots.
             rng: Draws drivers.
+            ego_follows: Whether the ego follows its sampled motion code instead of its plan.
 
         Returns:
-            The scene, None where the roles touch somebody or are off the road.
+            The scene: the ego, the roles, pinned bystanders, then the background. None where the
+            roles touch somebody or are off the road.
         """
         sampled = decode(tokens, task.frame, request.roadmap)
         slots = range(1, 1 + len(roles))
         acting = [int(np.flatnonzero(sampled.slots == slot)[0]) for slot in slots]
+        if ego_follows:
+            request = replace(request, plans=with_code_of_ego(request.plans, sampled))
         cast = _cast(request, sampled, acting)
         if cast is None:
             return None
-        rest = [i for i, slot in enumerate(sampled.slots) if slot > ROLE_SLOTS]
+        given = {*range(1 + ROLE_SLOTS), *task.pinned_slots}
+        rest = [i for i, slot in enumerate(sampled.slots.tolist()) if slot not in given]
         layout = complete(cast, sampled, rest, self.background, rng)
         named = {role: 1 + k for k, role in enumerate(roles)}
         return Staged(layout=layout, roles=named, tries=1)
@@ -320,14 +327,15 @@ class LearnedLayout(LayoutModel):
         What is sampled for it, by whatever sampler and guidance, `filled` makes a layout of.
 
         Args:
-            request: The road and the pinned agents.
+            request: The road and the pinned agents. Where roles are to be made up, those that are
+                pinned beside the ego are bystanders.
             open_roles: Slots of roles the model is to make up.
             severity: Wanted least time to collision of the ego [s], None for any.
             rng: Draws the number of background agents.
             count: That number, None to draw it.
             kind: What they are to be, None for what fits.
-            acting: Tokens of a scene whose ego and roles are settled, motion and all, shape
-                (A, CHANNELS); None if they are to be sampled.
+            acting: Tokens of a scene whose ego, roles and pinned bystanders are settled, motion
+                and all, shape (A, CHANNELS); None if they are to be sampled.
         """
         opening = self._opened(request, open_roles, severity, acting)
         if count is None:
@@ -344,12 +352,13 @@ class LearnedLayout(LayoutModel):
         severity: float | None,
         acting: FloatArray | None,
     ) -> Opening:
-        opening = open_scene(request, self.model.events, severity)
+        opening = open_scene(request, self.model.events, severity, pins_roles=not open_roles)
         for slot in open_roles:
             opening.release(slot)
         if acting is not None:
-            opening.tokens[: 1 + ROLE_SLOTS] = acting[: 1 + ROLE_SLOTS]
-            opening.known[: 1 + ROLE_SLOTS] = True
+            settled = [*range(1 + ROLE_SLOTS), *opening.pinned_slots]
+            opening.tokens[settled] = acting[settled]
+            opening.known[settled] = True
         return opening
 
 
@@ -386,8 +395,9 @@ def model_of(checkpoint: Checkpoint) -> SceneModel:
 
 
 def _cast(request: LayoutRequest, sampled: Decoded, acting: Sequence[int]) -> LayoutRequest | None:
-    """Pin sampled roles beside the ego, with their motion; None where they do not fit in."""
-    agents = AgentStates.concatenate([request.pinned, sampled.agents[list(acting)]])
+    """Pin sampled roles after the ego, with their motion; None where they do not fit in."""
+    old, others = request.pinned, slice(EGO + 1, None)
+    agents = AgentStates.concatenate([old[[EGO]], sampled.agents[list(acting)], old[others]])
     hits = boxes_overlap(
         agents.position[:, None], agents.yaw[:, None], agents.size[:, None],
         agents.position, agents.yaw, agents.size,
@@ -401,5 +411,6 @@ def _cast(request: LayoutRequest, sampled: Decoded, acting: Sequence[int]) -> La
             return None
         if motor and not parked and not is_on_road(request, sampled.agents[[i]]):
             return None
-    plans = type(request.plans).concatenate([request.plans, sampled.plans[list(acting)]])
+    kept = request.plans
+    plans = AgentPlans.concatenate([kept[[EGO]], sampled.plans[list(acting)], kept[others]])
     return replace(request, pinned=agents, plans=plans)

@@ -1,9 +1,9 @@
 """The network on a CPU without gradients: only what is there is computed, and in few passes.
 
-Agents and polylines of all scenes of a batch lie end to end, empty slots left out. What is a matrix
-product over all of them is one; all else is compiled and done scene by scene. Rows of a product do
-not depend on the others as long as there are LEAST_ROWS, so that a scene has the same bits in
-whatever batch it is.
+Agents and polylines of all scenes of a batch lie end to end, empty slots left out; neighbours in
+the batch that are on one road share what is read off it. What is a matrix product over all of them
+is one; all else is compiled and done scene by scene. Rows of a product do not depend on the others
+as long as there are LEAST_ROWS, so that a scene has the same bits in whatever batch it is.
 """
 
 from __future__ import annotations
@@ -97,14 +97,16 @@ class PackedScenes:
         """
         self.network, self.config = network, network.road.config
         self.shape = batch.agents.shape[:2]
-        self.agents, self.lines = Rows.of(batch.possible), Rows.of(batch.map_valid)
+        self.road = _roads(batch)
+        alike = batch[np.flatnonzero(np.diff(self.road, prepend=-1))]
+        self.agents, self.lines = Rows.of(batch.possible), Rows.of(alike.map_valid)
         slots = torch.arange(self.shape[1]).clamp(max=1 + ROLE_SLOTS)
         self.roles = network.roles[self.agents.take(slots.repeat(self.shape[0], 1))]
-        self._encode_road(batch)
+        self._encode_roads(alike)
         self.parts = [_joined(block) for block in network.blocks if isinstance(block, Block)]
         self.relations = (_layers(network.relations.agents), _layers(network.relations.road))
 
-    def _encode_road(self, batch: SceneBatch) -> None:
+    def _encode_roads(self, batch: SceneBatch) -> None:
         road, scenes, lines = self.network.road, len(batch), self.lines
         points = lines.take(batch.map_points)
         (first,) = linears(road.point)
@@ -116,8 +118,9 @@ class PackedScenes:
         hidden = linear(torch.from_numpy(pooled), into.weight, into.bias)
         silu_all(hidden.view(-1).numpy())
         tokens = road.norm(linear(hidden, out.weight, out.bias))
-        self.summary = torch.empty(scenes, tokens.shape[1])
-        mean_rows(tokens.numpy(), lines.first, self.summary.numpy())
+        summary = torch.empty(scenes, tokens.shape[1])
+        mean_rows(tokens.numpy(), lines.first, summary.numpy())
+        self.summary = summary[self.road]
         layers, heads = self.config.layers, self.config.heads
         each, most = self.config.width // heads, lines.most
         split = linear(tokens, road.to_blocks.weight, road.to_blocks.bias)
@@ -144,7 +147,7 @@ class PackedScenes:
             Numbers per agent, shape (B, A, outputs); zero in slots that are known to be empty.
         """
         network, width, rows = self.network, self.config.width, self.agents
-        scenes = len(self.lines.first) - 1
+        scenes = self.shape[0]
         into, out = linears(network.enter)
         hidden = linear(rows.take(tokens), into.weight, into.bias)
         silu_all(hidden.view(-1).numpy())
@@ -181,8 +184,9 @@ class PackedScenes:
         relate_agents(poses, first, near.features, near.bias, self.relations[0])
         lines = np.diff(self.lines.first)
         relate_road(
-            poses, first, self.points, lines, beside.features, beside.bias, self.relations[1]
-        )
+            poses, first, self.road, self.points, lines,
+            beside.features, beside.bias, self.relations[1],
+        )  # fmt: skip
         return near, beside
 
     def _look_at_agents(
@@ -210,6 +214,7 @@ class PackedScenes:
         attend_road(
             linear(h, part.query.weight, part.query.bias).numpy(),
             self.agents.first,
+            self.road,
             self.keys,
             self.values,
             np.diff(self.lines.first),
@@ -221,6 +226,14 @@ class PackedScenes:
             seen.numpy(),
         )
         return linear(seen, part.road, part.road_bias).numpy()
+
+
+def _roads(batch: SceneBatch) -> IntArray:
+    """Number the roads of a batch, shape (B,): a scene shares that of the one before it, or not."""
+    tables = (batch.map_points, batch.map_attributes, batch.map_valid)
+    pairs = zip(range(1, len(batch)), range(len(batch) - 1), strict=True)
+    other = [not all(torch.equal(t[one], t[before]) for t in tables) for one, before in pairs]
+    return np.cumsum([False, *other])
 
 
 class _Relations(NamedTuple):

@@ -93,18 +93,19 @@ def attend_agents(qkv, first, bias, features, count_of, heads, layer, out):  # t
 
 
 @nb.njit(cache=True, error_model="numpy")
-def attend_road(queries, first, keys, values, lines, bias, features, count_of, heads, layer, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def attend_road(queries, first, road, keys, values, lines, bias, pairs, count, heads, layer, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Let the agents of each scene look at its road.
 
     Args:
         queries: Shape (R, d).
         first: Row at which each scene begins, shape (B + 1,).
-        keys: Keys of the road, shape (B, L, heads, d / heads, M).
-        values: Values of the road, shape (B, L, heads, M, d / heads).
-        lines: Number of polylines of each scene, shape (B,).
+        road: Which road each scene has, shape (B,).
+        keys: Keys of the roads, shape (R, L, heads, d / heads, M).
+        values: Values of the roads, shape (R, L, heads, M, d / heads).
+        lines: Number of polylines of each road, shape (R,).
         bias: Of all blocks and heads, shape (R, L * heads, M).
-        features: Of pairs, shape (R, M, COLUMNS).
-        count_of: Number of features F.
+        pairs: Features of pairs, shape (R, M, COLUMNS).
+        count: Number of features F.
         heads: Number of heads.
         layer: Which block.
         out: Written as by `attend_agents`.
@@ -112,17 +113,18 @@ def attend_road(queries, first, keys, values, lines, bias, features, count_of, h
     width, each = queries.shape[1], queries.shape[1] // heads
     weight = np.zeros(bias.shape[2], np.float32)
     pair = np.zeros(COLUMNS, np.float32)
-    for s in range(len(lines)):
-        wide = -(-lines[s] // LANES) * LANES
+    for s in range(len(road)):
+        r = road[s]
+        wide = -(-lines[r] // LANES) * LANES
         for head in range(heads):
             at = head * each
-            here, there = keys[s, layer, head], values[s, layer, head]
+            here, there = keys[r, layer, head], values[r, layer, head]
             for i in range(first[s], first[s + 1]):
                 query = queries[i, at : at + each]
                 _weights(query, here, bias[i, layer * heads + head], wide, weight)
                 _mean(weight, there, wide, out[i, at : at + each])
-                _mean(weight, features[i], wide, pair)
-                out[i, width + head * count_of : width + (head + 1) * count_of] = pair[:count_of]
+                _mean(weight, pairs[i], wide, pair)
+                out[i, width + head * count : width + (head + 1) * count] = pair[:count]
 
 
 @nb.njit(cache=True, error_model="numpy")
@@ -190,11 +192,11 @@ def _total(x, wide):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 @nb.njit(cache=True, error_model="numpy")
 def deal(split, first, keys, values):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Deal out keys and values of the polylines of all scenes for `attend_road`.
+    """Deal out keys and values of the polylines of all roads for `attend_road`.
 
     Args:
         split: Shape (rows, 2, L, heads, d / heads).
-        first: Row at which the polylines of each scene begin, shape (B + 1,).
+        first: Row at which the polylines of each road begin, shape (R + 1,).
         keys: Written, see `attend_road`.
         values: Written, see `attend_road`.
     """

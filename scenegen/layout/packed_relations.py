@@ -87,14 +87,15 @@ def _agent_features(pose, columns, wide, out):  # type: ignore[no-untyped-def]  
 
 
 @nb.njit(cache=True, error_model="numpy")
-def relate_road(poses, first, points, lines, features, bias, weights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def relate_road(poses, first, road, points, lines, features, bias, weights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Relate the agents of each scene to its polylines.
 
     Args:
         poses: From `headings`, shape (R, 4).
         first: Row at which each scene begins, shape (B + 1,).
-        points: Places [m] and directions of the points of polylines, shape (B, P, 4, M).
-        lines: Number of polylines of each scene, shape (B,).
+        road: Which road each scene has, shape (B,).
+        points: Places [m] and directions of the points of polylines, shape (R, P, 4, M).
+        lines: Number of polylines of each road, shape (R,).
         features: Written, shape (R, M, COLUMNS), zero behind the last feature.
         bias: Written, shape (R, H, M).
         weights: Of the encoder: (W1, b1, W2, b2).
@@ -103,14 +104,15 @@ def relate_road(poses, first, points, lines, features, bias, weights):  # type: 
     seen = np.empty((weights[0].shape[1], most), np.float32)
     nearest, square = np.empty((4, most), np.float32), np.empty(most, np.float32)
     hidden = np.empty((len(weights[1]), most), np.float32)
-    for s in range(len(lines)):
-        wide = -(-lines[s] // LANES) * LANES
+    for s in range(len(road)):
+        r = road[s]
+        wide = -(-lines[r] // LANES) * LANES
         for i in range(first[s], first[s + 1]):
-            _nearest_points(poses[i, 0], poses[i, 1], points[s], wide, square, nearest)
+            _nearest_points(poses[i, 0], poses[i, 1], points[r], wide, square, nearest)
             _road_features(poses[i], nearest, wide, seen)
             _encode(seen, wide, weights, hidden, bias[i])
             _turned(seen, wide, features[i])
-            bias[i, :, lines[s] : wide] = HIDDEN
+            bias[i, :, lines[r] : wide] = HIDDEN
 
 
 @nb.njit(cache=True, error_model="numpy")

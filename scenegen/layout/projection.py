@@ -76,6 +76,9 @@ def complete(
         "shifted", "slowed") and left out ("far", "off_road", "astray", "against", "in_the_way",
         "overlap", "no_room", "collision", "beyond" the number asked for).
     """
+    if not chosen:
+        nobody = {"sampled": 0, "kept": 0}
+        return Layout(agents=request.pinned, plans=request.plans, notes=nobody)
     first, rows = request.pinned.count, np.array(chosen, np.int64)
     drivers = draw_drivers(sampled.agents.kind[rows], request.conditions, rng)
     crowd = _crowd(request, sampled, rows, drivers)

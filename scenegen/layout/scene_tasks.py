@@ -77,7 +77,13 @@ class Opening(NamedTuple):
             self.known[slot, KIND] = True
 
 
-def open_scene(request: LayoutRequest, events: Sequence[str], severity: float | None) -> Opening:
+def open_scene(
+    request: LayoutRequest,
+    events: Sequence[str],
+    severity: float | None,
+    *,
+    pins_roles: bool = True,
+) -> Opening:
     """Write down what a request fixes.
 
     Of an agent that follows its motion code, or stands, the motion is known; how others are going
@@ -87,6 +93,8 @@ def open_scene(request: LayoutRequest, events: Sequence[str], severity: float | 
         request: The road and the pinned agents.
         events: Event families of the model's condition.
         severity: Wanted least time to collision of the ego [s], None for any.
+        pins_roles: Whether the first pinned agents after the ego play the roles of the event;
+            else they are bystanders.
     """
     pinned, plans = request.pinned, request.plans
     scene = Scene(roadmap=request.roadmap, agents=pinned, conditions=request.conditions)
@@ -94,7 +102,8 @@ def open_scene(request: LayoutRequest, events: Sequence[str], severity: float | 
     knots = np.zeros((pinned.count, KNOTS, 2))
     coded = plans.control == Control.KNOTS
     knots[coded] = plans.knots[coded]
-    roles = {str(k): k for k in range(1, min(pinned.count, 1 + ROLE_SLOTS))}
+    acting = min(pinned.count, 1 + ROLE_SLOTS) if pins_roles else 1
+    roles = {str(k): k for k in range(1, acting)}
     encoded = encode(scene, knots, knots[:, 0, 0], roles)
     known = np.ones((SLOTS, CHANNELS), np.bool_)
     filled = np.flatnonzero(encoded.agents >= 0).tolist()

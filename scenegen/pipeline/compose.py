@@ -349,7 +349,7 @@ class Composer:
         if self.stager is None:
             return drawn
         kept = {name: drawn[name] for name in ("event", "ego_speed")}
-        return {**kept, "staged_by": self.stager.model.name}
+        return {**kept, "staged_by": self.stager.sketcher.model.name}
 
 
 def _sources(wishes: Wishes) -> tuple[MapSource, ...]:

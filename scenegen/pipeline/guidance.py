@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -194,17 +194,22 @@ class QueryGuide:
                 lacking = self.lacking(begin + moved * spread, batch)
                 slopes = [_slope(one, moved, free) for one in lacking.unbind(1)]
             step = _least_step(torch.stack(slopes, 1), lacking.detach())
-            loss, length = lacking.detach().sum(1), torch.full_like(shift[:, 0, 0], how.weight)
+            loss, length = lacking.detach().sum(1), how.weight
+            left = loss.nonzero()[:, 0]  # Scenes that lack something and have not moved yet.
             for _ in range(LENGTHS):
-                tried = (shift + length[:, None, None] * step).clamp(-bound, bound)
-                with torch.no_grad():
-                    reached = self.lacking(begin + tried * spread, batch).sum(1)
-                better = (reached <= loss) & (length > 0.0)
-                shift = torch.where(better[:, None, None], tried, shift)
-                length = torch.where(better, 0.0, length / SHORTER)
-                if not (length > 0.0).any():
+                if not len(left):
                     break
+                tried = (shift[left] + length * step[left]).clamp(-bound, bound)
+                with torch.no_grad():
+                    there = self._of(left).lacking(begin[left] + tried * spread, batch[left])
+                better = there.sum(1) <= loss[left]
+                shift[left[better]] = tried[better]
+                left, length = left[~better], length / SHORTER
         return (shift * spread).to(estimate)
+
+    def _of(self, scenes: torch.Tensor) -> QueryGuide:
+        """Guide of some scenes of the batch."""
+        return replace(self, sites=[self.sites[k] for k in scenes.tolist()])
 
     def lacking(self, tokens: torch.Tensor, batch: SceneBatch) -> torch.Tensor:
         """Give what each comparison of the query lacks, and how deep boxes overlap.

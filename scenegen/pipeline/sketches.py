@@ -19,8 +19,9 @@ from scenegen.query import Query
 from scenegen.scene import Composition, Provenance, Scenario, Scene
 from scenegen.sim import rollout, to_scenario
 
-ROUNDS = (4, 12, 48)
-"""Sketches drawn per round: those of a later round only where none before has kept the query."""
+QUICK_ROUNDS, GUIDED_ROUNDS = (2, 2, 4, 8, 16, 32), (4, 12, 48)
+"""Sketches drawn per round, without guidance and with it: those of a later round only where none
+before has kept the query. A guided round costs much whatever its size."""
 NOWHERE = Provenance(query="", seed=0, index=0, attempt=0, script={}, map_source={})
 
 
@@ -83,10 +84,10 @@ class Picks:
                 self.missing.remove(k)
 
 
-def rounds_of(sketches: int) -> list[int]:
-    """Deal a number of sketches to rounds, small ones first."""
+def rounds_of(sketches: int, rounds: Sequence[int] = QUICK_ROUNDS) -> list[int]:
+    """Deal a number of sketches to rounds, small ones first; what is left over is the last one."""
     out, left = list[int](), sketches
-    for size in (*ROUNDS, sketches):
+    for size in (*rounds, sketches):
         if left > 0:
             out.append(min(size, left))
             left -= out[-1]
@@ -99,6 +100,7 @@ def keeps(
     sketches: Sequence[Sketch],
     duration: float,
     *,
+    scenes: Sequence[int] | None = None,
     margins: bool = True,
 ) -> tuple[list[bool], list[float]]:
     """Simulate sketches and ask the exact query about each.
@@ -108,6 +110,8 @@ def keeps(
         requests: Road and conditions of each sketch.
         sketches: The sketches.
         duration: Length of the scenario [s].
+        scenes: Scene of each sketch; once one of a scene keeps the query, the next ones of it are
+            not looked at and count as not kept. None to look at all.
         margins: Whether to say how far misses are off, which costs as much as all the rest.
 
     Returns:
@@ -116,14 +120,17 @@ def keeps(
     """
     sound = [k for k, sketch in enumerate(sketches) if sketch.cast is not None]
     kept, margin = [False] * len(sketches), [-np.inf] * len(sketches)
+    of = scenes if scenes is not None else range(len(sketches))
+    done = set[int]()
     made = [_composition(requests[k], sketches[k]) for k in sound]
     for k, composition, result in zip(sound, made, rollout(made, duration), strict=True):
-        if defect(composition, result):
+        if of[k] in done or defect(composition, result):
             continue
         scenario: Scenario = replace(to_scenario(composition, result), roles=composition.roles)
         kept[k] = query.match(scenario) is not None
         if kept[k]:
             margin[k] = 0.0
+            done.add(of[k])
         elif margins:
             margin[k] = min(query.evaluate(scenario).margin, 0.0)
     return kept, margin

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from scenegen.events import EVENTS, Range
+from scenegen.events import EVENTS, Event, Range
 from scenegen.query import EventCall, Query
-from scenegen.query.atoms import Compare, KindIs
+from scenegen.query.atoms import Between, Compare, KindIs
 from scenegen.query.expression import atoms
 from scenegen.query.terms import EGO_ROLE, SignalOf
 from scenegen.scene import AgentKind
 
 FIRM_BRAKING = -2.0
 """Acceleration below which a leader that is asked for brakes hard rather than follows [m/s^2]."""
+HIDING = frozenset(("occluded_pedestrian", "stopped_in_poor_sight"))
+"""Families in which somebody who is no role may hide another."""
 ON_FOOT, CYCLING = frozenset(("pedestrian", "child", "adult")), frozenset(("cyclist",))
 
 
@@ -34,6 +36,26 @@ def staged_calls(query: Query, bounds: Mapping[str, Range]) -> tuple[EventCall, 
     calls = query.event_calls()
     named = tuple(call for call in calls if call.name in EVENTS)
     return named or tuple(_suggested(query, calls, bounds))
+
+
+def is_about_sight(query: Query, event: Event) -> bool:
+    """Whether a query, or the event that is staged for it, asks how much the ego sees of somebody.
+
+    Args:
+        query: The query.
+        event: The event, narrowed to the query.
+    """
+    if event.name in HIDING or event.chosen.get("cover", "none") != "none":
+        return True
+    asked = {call.name for call in query.event_calls()}
+    measured = {
+        name
+        for atom in atoms(query.formula)
+        if isinstance(atom, Compare | Between)
+        for term in ((atom.term,) if isinstance(atom, Between) else (atom.left, atom.right))
+        for name in term.signals
+    }
+    return bool(asked & {"occluded", "emerges"} or "visible_fraction" in measured)
 
 
 def _suggested(

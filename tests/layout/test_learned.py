@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from scenegen.errors import CheckpointError, ShapeError, UnknownNameError
 from scenegen.geometry.boxes import boxes_overlap
@@ -184,6 +185,26 @@ def test_roles_are_made_up_with_their_motion(layout: LearnedLayout, seed: int) -
     assert is_on_road(asked, staged.layout.agents[[role]])
     assert staged.layout.plans.control[role] in {Control.KNOTS, Control.HOLD}
     np.testing.assert_array_equal(staged.layout.agents.position[0], asked.pinned.position[0])
+
+
+def test_bystanders_stay_where_roles_are_made_up(layout: LearnedLayout) -> None:
+    """Who is pinned beside the ego comes after the roles, to the bit, in whatever background."""
+    asked = request(cars((150, 3.5, 25), (230, 7.0, 22)), event="cut_in")
+    rng, staged = stream(1, "layout"), None
+    while staged is None:
+        task = layout.task(asked, (1,), None, rng)
+        tokens = layout.model.sample(
+            task.batch, torch.Generator().manual_seed(int(rng.integers(99)))
+        )
+        staged = layout.staged(asked, task, tokens[0].numpy(), ["c"], rng, ego_follows=True)
+
+    agents, plans = staged.layout.agents, staged.layout.plans
+    assert staged.roles == {"c": 1}
+    assert not {1, 2, 3} & set(task.pinned_slots)
+    np.testing.assert_array_equal(agents.position[[0, 2]], asked.pinned.position)
+    np.testing.assert_array_equal(agents.speed[[0, 2]], asked.pinned.speed)
+    assert plans.control[[0, 2]].tolist() == [Control.KNOTS, Control.REACTIVE]
+    assert overlaps(agents) == 0
 
 
 def test_unknown_events_and_too_many_roles_are_refused(layout: LearnedLayout) -> None:

@@ -95,6 +95,26 @@ def test_a_scene_has_the_same_bits_in_any_batch(
     assert torch.equal(some, whole[rows])
 
 
+def test_scenes_on_one_road_share_what_is_read_off_it(
+    model: DiffusionModel, batch: SceneBatch
+) -> None:
+    """Neighbours with the same road have it encoded once; their samples have the same bits."""
+    rows = torch.tensor([3, 3, 3, 5, 3])
+    seeds, how = [7, 8, 9, 10, 11], SamplerConfig(steps=3)
+
+    with torch.no_grad():
+        packed = PackedScenes(model.network, batch[rows].given())
+    together = model.draw(batch[rows], seeds, how).tokens
+    apart = [
+        model.draw(batch[row : row + 1], [s], how).tokens
+        for row, s in zip(rows.tolist(), seeds, strict=True)
+    ]
+
+    assert len(packed.keys) == 3
+    assert packed.road.tolist() == [0, 0, 0, 1, 2]
+    assert torch.equal(together, torch.cat(apart))
+
+
 def test_what_cannot_be_packed_is_not(batch: SceneBatch) -> None:
     """Gradients, other floats, narrow networks and scenes without a road are left to the plain."""
     wide = model_of_size(SIZES[0], batch)

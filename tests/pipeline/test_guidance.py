@@ -13,15 +13,16 @@ from scenegen.layout import LearnedLayout
 from scenegen.layout.diffusion import DiffusionModel, Sampler, SamplerConfig
 from scenegen.layout.learned import one_thread
 from scenegen.layout.map_tokens import encode_map
+from scenegen.layout.network import NetworkConfig
 from scenegen.layout.scene_batch import SceneBatch, known_of_fresh
 from scenegen.layout.tokens import CHANNELS, POSE, encode
 from scenegen.layout.training_run import CHECKPOINT, TrainingRun, TrainingSettings
 from scenegen.pipeline import Composer, Request, replay
 from scenegen.pipeline.guidance import GuidanceSettings, QueryGuide, Site, steerable
-from scenegen.pipeline.guided import EgoMotion, ModelStaging, wanted_severity
+from scenegen.pipeline.guided import SEVEREST, EgoMotion, ModelStaging, wanted_severity
 from scenegen.pipeline.rates import guided_rate
 from scenegen.pipeline.shortfall import Shortfall
-from scenegen.query import parse
+from scenegen.query import load_query, parse
 from scenegen.query.robustness import Robustness
 from scenegen.query.trajectories import Trajectories
 from scenegen.scene import AgentStates, Composition, Conditions, Control, Scene
@@ -330,6 +331,48 @@ def test_the_condition_asks_for_the_severity_of_the_query() -> None:
     assert wanted_severity(parse(QUERY)) == pytest.approx(2.25)
     assert wanted_severity(parse("cut_in(c)")) is None
     assert EVENTS == ("cut_in",)
+
+
+def test_a_time_bounded_by_the_motion_asks_for_the_severest() -> None:
+    """Such as the time within which no driver can stop any more (UN R157)."""
+    assert wanted_severity(load_query("Q1")) == SEVEREST
+    assert wanted_severity(parse("cut_in(c) and gap(ego,c) < ego.speed * 1s")) is None
+
+
+def test_who_hides_somebody_comes_from_the_script() -> None:
+    """The parked van stands where the script puts it, beside a role that the model makes up."""
+    model = DiffusionModel(("cyclist_crossing",), NetworkConfig(**TINY["network"]))
+    asked = Request(query=load_query("Q9"), layout=LearnedLayout(model), staging="model", agents=6,
+                    guided=ModelStaging(steps=2, sketches=1))  # fmt: skip
+    script = Composer(replace(asked, layout=None, layout_model="heuristic", staging="script"))
+    guided = Composer(asked)
+
+    found = ((script.compose(0, k), guided.compose(0, k)) for k in range(40))
+    staged, made = next(pair for pair in found if not any(isinstance(c, str) for c in pair))
+
+    assert isinstance(staged, Composition)
+    assert isinstance(made, Composition)
+    np.testing.assert_array_equal(made.scene.agents.position[2], staged.scene.agents.position[2])
+    np.testing.assert_array_equal(made.scene.agents.size[2], np.float32((5.4, 2.0, 2.4)))
+    assert made.plans.control[2] == Control.HOLD
+    assert made.roles == {"b": 1}
+
+
+def test_rounds_do_not_decide_which_sketch_is_taken(
+    layout: LearnedLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight at once or two at a time: but for rounding, the same sketch is taken."""
+    asked = request(layout, query=parse("ego.speed > 0m/s and cut_in(c)"))
+    one = Composer(asked).weighed_batch(range(3))
+    monkeypatch.setattr("scenegen.pipeline.sketch_search.QUICK_ROUNDS", (8, 40))
+    two = Composer(asked).weighed_batch(range(3))
+
+    for a, b in zip(one, two, strict=True):
+        if isinstance(a.composition, str) or isinstance(b.composition, str):
+            assert a.composition == b.composition
+            continue
+        one_code, other = a.composition.plans.knots[1], b.composition.plans.knots[1]
+        np.testing.assert_allclose(one_code, other, atol=1e-3)
 
 
 def test_guided_and_plain_rates_agree(layout: LearnedLayout) -> None:

@@ -44,6 +44,19 @@ def test_the_exact_query_tells_sketches_apart() -> None:
     assert margin[2] == -np.inf
 
 
+def test_a_scene_is_done_with_its_first_sketch_that_is_kept() -> None:
+    """Later sketches of the same scene are not looked at; those of another scene are."""
+    request, close = sketched(cars((100, 0, 25), (120, 0, 15.0)))
+    far = sketched(cars((100, 0, 25), (120, 0, 30.0)))[1]
+
+    kept, _ = keeps(
+        parse("ttc(ego,c) < 2s"), [request] * 4, [far, close, close, close], 1.5,
+        scenes=[0, 0, 0, 1], margins=False,
+    )  # fmt: skip
+
+    assert kept == [False, True, False, True]
+
+
 @pytest.mark.parametrize("sketches", [1, 3, 4, 16, 17, 64, 200])
 def test_rounds_add_up_and_begin_small(sketches: int) -> None:
     """Every sketch belongs to one round, and the first rounds are the smaller ones."""

@@ -7,7 +7,7 @@ import pytest
 from scenegen.events import Range
 from scenegen.pipeline import Composer, Request
 from scenegen.pipeline.compose import NO_PLACE
-from scenegen.pipeline.staging import staged_calls
+from scenegen.pipeline.staging import is_about_sight, staged_calls
 from scenegen.pipeline.wishes import wishes_of
 from scenegen.query import load_query, parse
 
@@ -90,3 +90,31 @@ def test_a_try_looks_on_other_roads_for_a_place(name: str) -> None:
     found = [composer.compose(index, 0) for index in range(6)]
 
     assert NO_PLACE not in found
+
+
+@pytest.mark.parametrize("name", STAGED)
+def test_published_queries_about_sight_are_told_from_the_others(name: str) -> None:
+    """Only where somebody is to be hidden does it matter who stands in between."""
+    query = load_query(name)
+    event = wishes_of(query).event
+    assert event is not None
+
+    assert is_about_sight(query, event) == (name in {"Q2", "Q6", "Q9", "Q12"})
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("cyclist_crossing(b, cover=parked)", True),
+        ("cyclist_crossing(b)", False),
+        ("cyclist_crossing(b) and visible_fraction(b) < 0.5", True),
+        ("stopped_in_poor_sight(l)", True),
+    ],
+)
+def test_events_and_signals_about_sight_count(text: str, about: bool) -> None:
+    """A family that hides somebody counts, and what is measured of somebody in view."""
+    query = parse(text)
+    event = wishes_of(query).event
+    assert event is not None
+
+    assert is_about_sight(query, event) == about
