@@ -14,7 +14,20 @@ import numpy as np
 
 from scenegen.appearance.camera_condition import ConditionCode
 from scenegen.appearance.camera_noise import CELLS, surface_noise
-from scenegen.appearance.camera_tone import SPEED, fixed_exposure, from_tone, tone_of
+from scenegen.appearance.camera_planes import (
+    aim,
+    classes,
+    distances,
+    faded_noise,
+    incidence,
+    roots,
+    squeezed,
+    squeezed_grey,
+    sunshine,
+    tones,
+    turn_normals,
+)
+from scenegen.appearance.camera_tone import SPEED, carried_over, fixed_exposure
 from scenegen.arrays import FloatArray, check_shape
 from scenegen.errors import ShapeError
 from scenegen.render.picture import Picture
@@ -58,16 +71,10 @@ BASE = slice(CHANNEL["base_red"], CHANNEL["base_red"] + 3)
 """Where the base lies in the stack."""
 CLASS_SCALE = 32.0
 """What class numbers are divided by in the stack: all are exact, also as half floats."""
-_FAR = float(np.log(301.0))
-_LIGHT_WEIGHTS = (0.2126, 0.7152, 0.0722)
-_SQUEEZED = CHANNEL["lamps_red"], CHANNEL["mirror_blue"] + 1
-"""First channel of light of any strength, and the one after the last."""
-_ROOTS = (0, 1, 2, CHANNEL["gloss"])
-"""Channels that are square roots: albedo and gloss."""
-_TILE = 64
-"""Pixels that are laid out at a time."""
-_HAZE_WAY, _HAZE_RISE = 900.0, 0.12
-"""Way of a ray through the air below the sky [m], and the rise it is divided by (`shading`)."""
+_ROWS = 8
+"""Rows that are laid out at a time."""
+_SHARES = (14, 16, 17, 32)
+"""Channels of roughness, water, snow and sky."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,9 +119,7 @@ class CameraInputs:
             Linear RGB, not negative, shape (H, W, 3), float32.
         """
         check_shape("tone", tone, *self.base.shape)
-        change = from_tone(tone, self.exposure) - from_tone(self.base, self.exposure)
-        carried = change.transpose(1, 2, 0) * self.passed[..., None]
-        return np.asarray(np.maximum(self.radiance + carried, 0.0), np.float32)
+        return carried_over(tone, self.base, self.exposure, self.radiance, self.passed)
 
 
 def camera_inputs(picture: Picture, stage: Stage, noise_seed: int) -> CameraInputs:
@@ -140,19 +145,25 @@ def camera_inputs(picture: Picture, stage: Stage, noise_seed: int) -> CameraInpu
     below = light.mirror_albedo * sky.sky_light.astype(np.float32) + light.mirror_emission
     mirror = np.asarray(cv2.resize(below, size[::-1], interpolation=cv2.INTER_LINEAR))
     _fill(
-        (gbuffer.depth, gbuffer.semantic, gbuffer.normal, gbuffer.albedo, gbuffer.gloss),
-        (gbuffer.emission, noise, clear.reshape(-1, 3), mirror.reshape(-1, 3)),
+        (
+            *(gbuffer.depth, gbuffer.semantic, gbuffer.normal.reshape(-1)),
+            *(gbuffer.albedo.reshape(-1), gbuffer.gloss),
+        ),
+        (gbuffer.emission.reshape(-1), noise, clear.reshape(-1), mirror.reshape(-1)),
         tuple(
             plane.reshape(-1)
             for plane in (light.roughness, light.water, light.snow, light.sky_coverage)
         ),
         (light.sun_visibility.reshape(-1), light.sky_visibility.reshape(-1)),
         tuple(
-            plane.reshape(-1, 3)
+            plane.reshape(-1)
             for plane in (light.lamps, light.headlights, light.lamps_unshadowed, light.environment)
         ),
-        (np.ascontiguousarray(view.turn), camera.focal_px, size[0], size[1], np.array(CELLS)),
-        (sky.sun_direction, np.float32(exposure), np.float32(sky.extinction)),
+        (
+            *(np.ascontiguousarray(view.turn, np.float32), camera.focal_px, *size),
+            (np.array(CELLS) * camera.focal_px / 2.0).astype(np.float32),  # Cells over two pixels.
+        ),
+        (sky.sun_direction.astype(np.float32), np.float32(exposure), np.float32(sky.extinction)),
         stack.reshape(len(CHANNELS), -1),
         passed.reshape(-1),
     )
@@ -168,76 +179,71 @@ def camera_inputs(picture: Picture, stage: Stage, noise_seed: int) -> CameraInpu
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
 def _fill(buffer, colors, shares, visible, lights, optics, sky, out, passed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    # Planes lie a power of two apart and would push each other out of the cache: tile by tile.
-    tile = np.zeros((len(out), _TILE), np.float32)
-    count = len(passed)
-    for start in range(0, count, _TILE):
-        stop = min(start + _TILE, count)
-        _fill_tile(start, stop, buffer, colors, shares, visible, lights, optics, sky, tile, passed)
-        _code(tile)
-        for k in range(len(out)):
-            for j in range(stop - start):
-                out[k, start + j] = tile[k, j]
+    # Plane by plane within some rows: planes lie a power of two apart and push each other out of
+    # the cache, and long runs of one plane are fetched ahead.
+    count, step = len(passed), _ROWS * optics[3]
+    rays = np.empty((4, step), np.float32)
+    for begin in range(0, count, step):
+        end = min(begin + step, count)
+        _fill_surface(begin, end, buffer, optics, sky, rays, out, passed[begin:end])
+        _fill_light(begin, end, colors, lights, sky, out)
+        for n in range(len(shares)):
+            out[_SHARES[n], begin:end] = shares[n][begin:end]
+        sunshine(buffer[2][3 * begin : 3 * end], visible[0][begin:end], sky[0], out[18, begin:end])
+        out[19, begin:end] = visible[1][begin:end]
+        for k in range(len(optics[4])):
+            noise = colors[1][k, begin:end]
+            faded_noise(noise, buffer[0][begin:end], optics[4][k], out[34 + k, begin:end])
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _fill_tile(start, stop, buffer, colors, shares, visible, lights, optics, sky, out, passed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _fill_surface(begin, end, buffer, optics, sky, rays, out, passed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Lay out geometry and material of some rows."""
     depth, semantic, normal, albedo, gloss = buffer
-    emission, noise, clear, mirror = colors
-    turn, focal, height, width, cells = optics
-    sun, exposure, extinction = sky
-    film = exposure * SPEED
-    n, d = np.empty(3), np.empty(3)
-    for i in range(start, stop):
-        j = i - start
-        row, column = i // width, i % width
-        x, y, z = (column + 0.5 - width / 2) / focal, (row + 0.5 - height / 2) / focal, depth[i]
-        stretch = np.sqrt(1.0 + x * x + y * y)
-        for k in range(3):
-            n[k] = turn[k, 0] * normal[i, 0] + turn[k, 1] * normal[i, 1] + turn[k, 2] * normal[i, 2]
-            d[k] = (turn[0, k] * x + turn[1, k] * y + turn[2, k]) / stretch
-            out[k, j] = albedo[i, k]
-            out[3 + k, j] = n[k]
-            out[8 + k, j] = tone_of(clear[i, k] * film)
-            out[11 + k, j] = tone_of(emission[i, k] * film)
-            out[20 + k, j] = lights[0][i, k] * exposure
-            out[25 + k, j] = lights[3][i, k] * exposure
-            out[28 + k, j] = mirror[i, k] * exposure
-        away = z if z > 0.0 else 1e9
-        out[6, j] = 8.0 / (8.0 + away) if z > 0.0 else 0.0
-        out[7, j] = min(np.log(1.0 + away) / _FAR, 1.0)
-        out[14, j], out[15, j] = shares[0][i], gloss[i]
-        out[16, j], out[17, j] = shares[1][i], shares[2][i]
-        facing = normal[i, 0] * sun[0] + normal[i, 1] * sun[1] + normal[i, 2] * sun[2]
-        out[18, j], out[19, j] = visible[0][i] * max(facing, 0.0), visible[1][i]
-        out[23, j] = _grey(lights[1], i) * exposure
-        out[24, j] = _grey(lights[2], i) * exposure
-        out[31, j] = max(-(x * n[0] + y * n[1] + n[2]) / stretch, 0.0)
-        out[32, j] = shares[3][i]
-        for k in range(len(cells)):
-            fade = cells[k] * focal / (2.0 * away)  # Cells over two pixels.
-            out[34 + k, j] = noise[k, i] * min(fade, 1.0)
-        out[36, j] = semantic[i] / CLASS_SCALE
-        way = z * stretch if z > 0.0 else _HAZE_WAY / (max(d[2], 0.0) + _HAZE_RISE)
-        passed[i] = np.exp(-extinction * way)
+    turn, focal, height, width, _ = optics
+    part, across, per_px = end - begin, np.float32(width / 2), np.float32(1.0 / focal)
+    for first in range(0, part, width):
+        down = np.float32(((begin + first) // width + 0.5 - height / 2) / focal)
+        aim(turn, across, down, per_px, rays[:, first : first + width])
+    slant, down_, stretch, rise = rays[0, :part], rays[1, :part], rays[2, :part], rays[3, :part]
+    roots(albedo[3 * begin : 3 * end], out[0, begin:end], out[1, begin:end], out[2, begin:end])
+    turn_normals(
+        normal[3 * begin : 3 * end], turn, out[3, begin:end], out[4, begin:end], out[5, begin:end]
+    )
+    distances(depth[begin:end], stretch, rise, sky[2], out[6, begin:end], out[7, begin:end], passed)
+    out[15, begin:end] = np.sqrt(gloss[begin:end])
+    incidence(
+        (out[3, begin:end], out[4, begin:end], out[5, begin:end]),
+        (slant, down_, stretch),
+        out[31, begin:end],
+    )
+    classes(semantic[begin:end], np.float32(CLASS_SCALE), out[36, begin:end])
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _code(tile):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Squeeze light of any strength into 0 to 1, and take roots; plane by plane, as vectors."""
-    one = np.float32(1.0)
-    for k in range(_SQUEEZED[0], _SQUEEZED[1]):
-        for j in range(_TILE):
-            tile[k, j] = np.sqrt(tile[k, j] / (one + tile[k, j]))
-    for k in _ROOTS:
-        for j in range(_TILE):
-            tile[k, j] = np.sqrt(tile[k, j])
-
-
-@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _grey(light, i):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    red, green, blue = _LIGHT_WEIGHTS
-    return red * light[i, 0] + green * light[i, 1] + blue * light[i, 2]
+def _fill_light(begin, end, colors, lights, sky, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Lay out the light of some rows: tones of what is sent back, and what arrives."""
+    emission, _, clear, mirror = colors
+    lamps, headlights, unshadowed, environment = lights
+    first, last, exposure = 3 * begin, 3 * end, sky[1]
+    film = exposure * np.float32(SPEED)
+    tones(clear[first:last], film, out[8, begin:end], out[9, begin:end], out[10, begin:end])
+    tones(emission[first:last], film, out[11, begin:end], out[12, begin:end], out[13, begin:end])
+    squeezed(
+        lamps[first:last], exposure, out[20, begin:end], out[21, begin:end], out[22, begin:end]
+    )
+    squeezed_grey(headlights[first:last], exposure, out[23, begin:end])
+    squeezed_grey(unshadowed[first:last], exposure, out[24, begin:end])
+    squeezed(
+        environment[first:last],
+        exposure,
+        out[25, begin:end],
+        out[26, begin:end],
+        out[27, begin:end],
+    )
+    squeezed(
+        mirror[first:last], exposure, out[28, begin:end], out[29, begin:end], out[30, begin:end]
+    )
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")

@@ -26,6 +26,9 @@ BRIGHTEST = 7.2
 """Exposure, times SPEED, from which everything is white; the curve has 1 at 7.24."""
 ENTRIES = 4096
 """Steps of the table of the curve, even in the root of the exposure: off by less than 1e-6."""
+INVERSE_ENTRIES = 16384
+"""Steps of the table of its inverse, even in the tone: off by less than 1e-5 of the exposure for
+tones from 0.002 to 0.9998, by less than 1e-3 next to black and white."""
 
 
 def _tone_curve(x: FloatArray) -> FloatArray:
@@ -35,7 +38,19 @@ def _tone_curve(x: FloatArray) -> FloatArray:
     return np.where(film <= 0.0031308, 12.92 * film, light).astype(np.float32)
 
 
+def _inverse_curve(tone: FloatArray) -> FloatArray:
+    """Exposures, times SPEED, of tones: the positive root of the filmic curve's quadratic."""
+    film = np.where(tone <= 0.04045, tone / 12.92, ((tone + 0.055) / 1.055) ** 2.4)
+    # (2.51 - 2.43 y) x^2 + (0.03 - 0.59 y) x - 0.14 y = 0
+    a, b, c = 2.51 - 2.43 * film, 0.03 - 0.59 * film, -0.14 * film
+    root = (-b + np.sqrt(b * b - 4.0 * a * c)) / (2.0 * a)
+    return np.asarray(np.minimum(root, BRIGHTEST), np.float32)
+
+
 _TABLE = _tone_curve(BRIGHTEST * (np.arange(ENTRIES + 1) / ENTRIES) ** 2)
+_INVERSE = _inverse_curve(np.arange(INVERSE_ENTRIES + 1) / INVERSE_ENTRIES)
+_TO_ENTRY, _FROM_TONE = np.float32(1.0 / BRIGHTEST), np.float32(INVERSE_ENTRIES)
+_ONE, _NOTHING, _STEPS = np.float32(1.0), np.float32(0.0), np.float32(ENTRIES)
 
 
 def fixed_exposure(conditions: Conditions) -> float:
@@ -94,6 +109,35 @@ def to_bytes(tone: FloatArray) -> IntArray:
     return np.asarray(np.rint(255.0 * np.clip(tone, 0.0, 1.0)), np.uint8)
 
 
+def carried_over(
+    tone: FloatArray, base: FloatArray, exposure: float, radiance: FloatArray, passed: FloatArray
+) -> FloatArray:
+    """Put what a picture differs from a base behind the air of the base's radiance.
+
+    Args:
+        tone: Picture in tone space, without air, shape (3, H, W).
+        base: The base likewise.
+        exposure: Factor of `fixed_exposure` that tones are made with.
+        radiance: Linear RGB of the base, air included, shape (H, W, 3), float32.
+        passed: Share of the light that the air lets through, shape (H, W), float32.
+
+    Returns:
+        Linear RGB, not negative, shape (H, W, 3), float32; where tone and base are the same, the
+        base's radiance to the last bit.
+    """
+    out = np.empty(radiance.shape, np.float32)
+    planes = tuple(np.ascontiguousarray(plane, np.float32).reshape(-1) for plane in (*tone, *base))
+    _carry_over(
+        planes[:3],
+        planes[3:],
+        np.ascontiguousarray(passed).reshape(-1),
+        np.float32(1.0 / (exposure * SPEED)),
+        np.ascontiguousarray(radiance).reshape(-1),
+        out.reshape(-1),
+    )
+    return out
+
+
 @nb.njit(cache=True, nogil=True, error_model="numpy")
 def _to_tone(radiance, factor, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(len(radiance)):
@@ -106,23 +150,33 @@ def _from_tone(tone, factor, out):  # type: ignore[no-untyped-def]  # noqa: ANN0
         out[i] = exposure_of(tone[i]) * factor
 
 
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _carry_over(tone, base, passed, factor, radiance, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    red, green, blue = tone
+    base_red, base_green, base_blue = base
+    for i in range(len(passed)):
+        through = factor * passed[i]
+        r = (exposure_of(red[i]) - exposure_of(base_red[i])) * through
+        g = (exposure_of(green[i]) - exposure_of(base_green[i])) * through
+        b = (exposure_of(blue[i]) - exposure_of(base_blue[i])) * through
+        out[3 * i] = max(radiance[3 * i] + r, _NOTHING)
+        out[3 * i + 1] = max(radiance[3 * i + 1] + g, _NOTHING)
+        out[3 * i + 2] = max(radiance[3 * i + 2] + b, _NOTHING)
+
+
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def tone_of(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Tone of an exposure that is already times SPEED, between the entries of the table."""
-    if x <= 0.0:
-        return np.float32(0.0)
-    place = np.sqrt(min(x / BRIGHTEST, 1.0)) * ENTRIES
-    entry = min(int(place), ENTRIES - 1)
-    part = np.float32(place - entry)
+    """Tone of an exposure, float32 and already times SPEED, between the entries of the table."""
+    place = np.sqrt(min(max(x, _NOTHING) * _TO_ENTRY, _ONE)) * _STEPS
+    entry = min(np.int32(place), np.int32(ENTRIES - 1))
+    part = place - np.float32(entry)
     return _TABLE[entry] + part * (_TABLE[entry + 1] - _TABLE[entry])
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def exposure_of(tone):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Exposure times SPEED of a tone: the positive root of the filmic curve's quadratic."""
-    tone = min(max(tone, 0.0), 1.0)
-    film = tone / 12.92 if tone <= 0.04045 else ((tone + 0.055) / 1.055) ** 2.4
-    # (2.51 - 2.43 y) x^2 + (0.03 - 0.59 y) x - 0.14 y = 0
-    a, b, c = 2.51 - 2.43 * film, 0.03 - 0.59 * film, -0.14 * film
-    x = (-b + np.sqrt(b * b - 4.0 * a * c)) / (2.0 * a)
-    return np.float32(min(x, BRIGHTEST))
+    """Exposure times SPEED of a tone, float32, between the entries of the table."""
+    place = min(max(tone, _NOTHING), _ONE) * _FROM_TONE
+    entry = min(np.int32(place), np.int32(INVERSE_ENTRIES - 1))
+    part = place - np.float32(entry)
+    return _INVERSE[entry] + part * (_INVERSE[entry + 1] - _INVERSE[entry])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
 from scenegen.errors import UnsatisfiedError
@@ -54,11 +55,12 @@ class Generator:
         for index in range(count):
             yield self.scenario(index)
 
-    def scenario(self, index: int) -> Accepted:
+    def scenario(self, index: int, called_off: Callable[[], bool] | None = None) -> Accepted:
         """Find one scenario.
 
         Args:
             index: Its number within the request, from 0.
+            called_off: Tells, when asked between tries, whether nobody wants it any more.
 
         Returns:
             The first accepted try.
@@ -66,9 +68,12 @@ class Generator:
         Raises:
             UnsatisfiedError: No try within the bound satisfied the query; the message says how
                 often each reason and each clause ended one.
+            CancelledError: It was called off.
         """
         attempt, batch = 0, FIRST_BATCH
         while attempt < self.request.tries:
+            if called_off is not None and called_off():
+                raise CancelledError
             last = min(attempt + batch, self.request.tries)
             found = self._try(index, range(attempt, last))
             if found is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from scenegen.appearance.camera_runtime import Renderer, renderer_of
 from scenegen.catalog import features
@@ -16,7 +18,9 @@ from scenegen.pipeline.compose import Request
 from scenegen.pipeline.generate import Accepted, Generator
 from scenegen.pipeline.marking import Marking, with_renderer
 from scenegen.pipeline.runs import RunRecord, write_run
+from scenegen.pipeline.scout import Found, Scout
 from scenegen.pipeline.statistics import Statistics
+from scenegen.render import World
 from scenegen.scene import Frame, Scenario
 from scenegen.sensors import Rig
 
@@ -54,7 +58,8 @@ def generate_dataset(
         recordings_per_pack: Recordings that become visible together.
         renderer: What makes the cameras' pictures; the default renderer if left out.
         watermarks: Whether pictures carry the watermark of their scenario.
-        threads: Frames sensed at once, by default `sensing_threads`; no byte depends on it.
+        threads: Frames sensed at once, by default `sensing_threads`; no byte depends on it. Above
+            one, the next scenario is sought meanwhile.
         on_accepted: Called after each stored scenario.
 
     Returns:
@@ -67,24 +72,21 @@ def generate_dataset(
     """
     marking = Marking(renderer=renderer or renderer_of(), watermarks=watermarks)
     rig = with_renderer(rig, marking.renderer)
-    sensing = _Sensing(rig=rig, marking=marking, threads=threads or sensing_threads())
+    sensing = _Sensing.of(rig, marking, threads, request)
     generator = Generator(request)
     missing = _missing_indices(path, request, count, resume=resume)
     if not missing:
         return generator.statistics
-    # The first scenario is found before anything is written: an impossible query leaves no trace.
-    found = generator.scenario(missing[0])
-    try:
-        specs = marking.specs(rig.specs())
-        with DatasetWriter(
-            path, specs, profile=profile, recordings_per_pack=recordings_per_pack
-        ) as writer:
-            _store(writer, generator, sensing, found, missing, on_accepted)
-    finally:
-        # Also what a run that was ended early has counted is worth knowing.
-        if (path / HEADER).exists():
-            _note_run(path, request, missing, generator.statistics)
-    return generator.statistics
+    with Scout(generator, missing, sensing.world, ahead=sensing.threads > 1) as scout:
+        # The first is found before anything is written: an impossible query leaves no trace.
+        found = scout.next()
+        specs, kept = marking.specs(rig.specs()), recordings_per_pack
+        with (
+            _noted(path, request, missing, scout),
+            DatasetWriter(path, specs, profile=profile, recordings_per_pack=kept) as writer,
+        ):
+            _store(writer, scout, sensing, found, len(missing), on_accepted)
+    return scout.statistics
 
 
 def sensing_threads() -> int:
@@ -102,51 +104,72 @@ class _Sensing:
         rig: Sensors on the ego.
         marking: How pictures are marked.
         threads: Frames that are sensed at the same time.
+        seed: Seed of scenery, looks and noise.
     """
 
     rig: Rig
     marking: Marking
     threads: int
+    seed: int
 
-    def frames(self, scenario: Scenario, seed: int) -> Iterator[Frame]:
+    @classmethod
+    def of(cls, rig: Rig, marking: Marking, threads: int | None, request: Request) -> Self:
+        """Sense a request, with as many threads as `sensing_threads` says if none are given."""
+        return cls(
+            rig=rig, marking=marking, threads=threads or sensing_threads(), seed=request.seed
+        )
+
+    def world(self, scenario: Scenario) -> World:
+        """Build the world of a scenario."""
+        return self.rig.world(scenario, self.seed)
+
+    def frames(self, found: Found) -> Iterator[Frame]:
         """Sense a scenario and mark its pictures."""
-        sensed = self.rig.sense(scenario, seed, threads=self.threads)
-        return self.marking.frames(sensed, self.rig.specs(), scenario.id)
+        scenario = found.accepted.scenario
+        world = None if found.world is None else found.world.result()
+        sensed = self.rig.sense(scenario, self.seed, threads=self.threads, world=world)
+        yield from self.marking.frames(sensed, self.rig.specs(), scenario.id)
 
 
 def _store(
     writer: DatasetWriter,
-    generator: Generator,
+    scout: Scout,
     sensing: _Sensing,
-    found: Accepted,
-    indices: list[int],
+    found: Found,
+    count: int,
     on_accepted: Progress | None,
 ) -> None:
-    """Sense and write the scenario that was found for the first index, and find the others."""
-    for index in indices:
-        if index != indices[0]:
-            found = _scenario_or_commit(generator, index, writer)
-        frames = sensing.frames(found.scenario, generator.request.seed)
-        writer.add(found.scenario, frames, features(found.scenario))
+    """Sense and write the scenario that was found first, and the others in turn."""
+    for number in range(count):
+        if number > 0:
+            found = _next_or_commit(scout, writer)
+        scenario = found.accepted.scenario
+        writer.add(scenario, sensing.frames(found), features(scenario))
         if on_accepted is not None:
-            on_accepted(found, generator.statistics)
+            on_accepted(found.accepted, found.statistics)
 
 
-def _note_run(path: Path, request: Request, asked: list[int], statistics: Statistics) -> None:
-    record = RunRecord(
-        query=request.query.text,
-        seed=request.seed,
-        first=asked[0],
-        asked=len(asked),
-        statistics=statistics,
-    )
-    write_run(path, record)
-
-
-def _scenario_or_commit(generator: Generator, index: int, writer: DatasetWriter) -> Accepted:
-    """Find the next scenario; if there is none, keep those found before it."""
+@contextmanager
+def _noted(path: Path, request: Request, asked: list[int], scout: Scout) -> Iterator[None]:
+    """Store what a run has counted, however it ends: an early end is worth knowing, too."""
     try:
-        return generator.scenario(index)
+        yield
+    finally:
+        if (path / HEADER).exists():
+            record = RunRecord(
+                query=request.query.text,
+                seed=request.seed,
+                first=asked[0],
+                asked=len(asked),
+                statistics=scout.statistics,
+            )
+            write_run(path, record)
+
+
+def _next_or_commit(scout: Scout, writer: DatasetWriter) -> Found:
+    """Give the next scenario; if there is none, keep those found before it."""
+    try:
+        return scout.next()
     except UnsatisfiedError:
         writer.commit()
         raise

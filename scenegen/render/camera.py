@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenegen.arrays import FloatArray, IntArray, check_shape
+from scenegen.arrays import BoolArray, FloatArray, IntArray, check_shape
 from scenegen.render.triangles import Triangles
 
 NEAR = 0.1
@@ -103,13 +103,17 @@ class View:
 
     def visible(self, triangles: Triangles) -> IntArray:
         """Rows of the things whose bounding sphere meets the view, nearest first."""
-        center = (triangles.sphere[:, :3] - self.eye) @ self.turn.T
-        radius = triangles.sphere[:, 3]
+        rows = np.flatnonzero(self.meets(triangles.sphere))
+        near = (triangles.sphere[:, :3] - self.eye) @ self.turn.T
+        return rows[np.argsort(near[rows, 2] - triangles.sphere[rows, 3], kind="stable")]
+
+    def meets(self, sphere: FloatArray) -> BoolArray:
+        """Tell which bounding spheres (centre, radius) meet the view, shape (K,)."""
+        center, radius = (sphere[:, :3] - self.eye) @ self.turn.T, sphere[:, 3]
         camera = self.camera
         inside = center[:, 2] > NEAR - radius
         for half, axis in ((camera.width_px / 2, 0), (camera.height_px / 2, 1)):
             slope = half / camera.focal_px
             length = np.hypot(1.0, slope)
             inside &= (np.abs(center[:, axis]) - slope * center[:, 2]) / length < radius
-        rows = np.flatnonzero(inside)
-        return rows[np.argsort(center[rows, 2] - radius[rows], kind="stable")]
+        return np.asarray(inside)

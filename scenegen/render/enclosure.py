@@ -37,7 +37,8 @@ class Enclosure:
         corner: Coordinates of the grid's corner [m], shape (2,).
         cell: Edge of a cell [m].
         moments: a and b per layer and cell, a below zero within houses;
-            shape (layers, EDGE, EDGE, 4), float32; row along y, column along x.
+            shape (layers, EDGE, EDGE, 4), float32; row along y, column along x. Without a
+            house anywhere the sky is open, and the shape (layers, 0, 0, 4).
     """
 
     corner: FloatArray
@@ -57,6 +58,9 @@ def enclosure(triangles: Triangles, eye: FloatArray, forward: FloatArray) -> Enc
     center = (eye + _AHEAD * HALF * forward) * [1.0, 1.0, 0.0]
     top = shadow_map(triangles, np.array([0.0, 0.0, 1.0]), center, HALF, EDGE, houses)
     height = np.maximum(top.height, np.float32(0.0))
+    if not height.any():
+        nothing = np.zeros((len(LAYERS), 0, 0, 4), np.float32)
+        return Enclosure(corner=top.corner, cell=top.texel, moments=nothing)
     moments = np.empty((len(LAYERS), EDGE, EDGE, 4), np.float32)
     angle = np.arange(_AROUND) * 2 * np.pi / _AROUND
     ways = np.stack([np.cos(angle), np.sin(angle)], -1)
@@ -67,24 +71,41 @@ def enclosure(triangles: Triangles, eye: FloatArray, forward: FloatArray) -> Enc
 @nb.njit(cache=True, nogil=True, error_model="numpy")
 def _look_around(height, cell, ways, away, layers, moments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     edge, part = height.shape[0], 2.0 * np.pi / len(ways)
-    slope = np.empty(len(layers))
+    slope, free = np.empty(len(layers)), np.zeros((len(ways), 4))
+    step = np.empty((len(ways), len(away), 2))
+    for way in range(len(ways)):
+        _add_sector(0.0, ways[way, 0], ways[way, 1], part, free[way])
+        for d in range(len(away)):
+            for axis in range(2):
+                step[way, d, axis] = ways[way, axis] * away[d] / cell
     moments[:] = 0.0
     for row in range(edge):
         for column in range(edge):
             for way in range(len(ways)):
-                x, y = ways[way, 0], ways[way, 1]
-                slope[:] = 0.0
-                for d in away:
-                    c, r = int(column + 0.5 + x * d / cell), int(row + 0.5 + y * d / cell)
-                    if c < 0 or r < 0 or c >= edge or r >= edge or height[r, c] <= 0.0:
-                        continue
-                    for n in range(len(layers)):
-                        slope[n] = max(slope[n], (height[r, c] - layers[n]) / d)
+                _find_slopes(row, column, step[way], height, away, layers, slope)
                 for n in range(len(layers)):
-                    _add_sector(slope[n], x, y, part, moments[n, row, column])
+                    out = moments[n, row, column]
+                    if slope[n] > 0.0:
+                        _add_sector(slope[n], ways[way, 0], ways[way, 1], part, out)
+                        continue
+                    for axis in range(4):
+                        out[axis] += free[way, axis]
             for n in range(len(layers)):
                 if height[row, column] > layers[n] + 0.5:
                     moments[n, row, column, 0] = -1.0
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _find_slopes(row, column, step, height, away, layers, slope):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Slope of the horizon in one direction, from every layer."""
+    edge = height.shape[0]
+    slope[:] = 0.0
+    for d in range(len(away)):
+        c, r = int(column + 0.5 + step[d, 0]), int(row + 0.5 + step[d, 1])
+        if c < 0 or r < 0 or c >= edge or r >= edge or height[r, c] <= 0.0:
+            continue
+        for n in range(len(layers)):
+            slope[n] = max(slope[n], (height[r, c] - layers[n]) / away[d])
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -129,9 +150,11 @@ def open_sky(point, n, corner, cell, moments, layers):  # type: ignore[no-untype
         i, j, k = corner_cell & 1, (corner_cell >> 1) & 1, corner_cell >> 2
         weight = (s - s0 if i else 1.0 - s + s0) * (t - t0 if j else 1.0 - t + t0)
         weight *= up if k else 1.0 - up
-        a = moments[low + k, t0 + j, s0 + i]
-        if a[0] >= 0.0:
-            total += weight * (a[0] + a[1] * n[0] + a[2] * n[1] + a[3] * up_or_down)
+        layer, row, column = low + k, t0 + j, s0 + i
+        a = moments[layer, row, column, 0]
+        if a >= 0.0:
+            seen = a + moments[layer, row, column, 1] * n[0] + moments[layer, row, column, 2] * n[1]
+            total += weight * (seen + moments[layer, row, column, 3] * up_or_down)
             weights += weight
     if weights < 1e-3:
         return 0.5

@@ -115,71 +115,114 @@ def _poses(stage: Stage) -> FloatArray:
 @nb.njit(cache=True, nogil=True, error_model="numpy")
 def _follow(here, view, there, other, agents, optics, motion, seen):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     depth, number = here
-    turn, eye = view
     focal, middle_x, middle_y = optics
-    point = np.empty(3)
+    u, v, away = (np.empty(depth.shape[1]), np.empty(depth.shape[1]), np.empty(depth.shape[1]))
+    own, others = _as_numbers(view), _as_numbers(other)
     for row in range(depth.shape[0]):
+        y = (row + 0.5 - middle_y) / focal
+        _follow_row(depth[row], y, own, others, optics, u, v, away)
         for column in range(depth.shape[1]):
-            x, y = (column + 0.5 - middle_x) / focal, (row + 0.5 - middle_y) / focal
-            z = depth[row, column]
-            for axis in range(3):
-                point[axis] = turn[0, axis] * x + turn[1, axis] * y + turn[2, axis]
-                if z > 0.0:
-                    point[axis] = eye[axis] + z * point[axis]
-            k = number[row, column]
-            if k > 0 and not _carry(point, int(k) - 1, agents):
+            z, k = depth[row, column], number[row, column]
+            if k > 0:
+                if not agents[2][k - 1]:
+                    continue
+                x = (column + 0.5 - middle_x) / focal
+                point = _carried(_placed_at(x, y, z, own), int(k) - 1, agents)
+                px, py, pz = _into(point, others, z > 0.0)
+                away[column] = pz
+                u[column], v[column] = focal * px / pz + middle_x, focal * py / pz + middle_y
+            if away[column] < NEAR:
                 continue
-            px, py, pz = _into(point, other, z > 0.0)
-            if pz < NEAR:
-                continue
-            u, v = focal * px / pz + middle_x, focal * py / pz + middle_y
-            motion[row, column, 0] = u - (column + 0.5)
-            motion[row, column, 1] = v - (row + 0.5)
-            seen[row, column] = _is_seen(u, v, pz if z > 0.0 else 0.0, k, there)
+            motion[row, column, 0] = u[column] - (column + 0.5)
+            motion[row, column, 1] = v[column] - (row + 0.5)
+            far = away[column] if z > 0.0 else 0.0
+            seen[row, column] = _is_seen(u[column], v[column], far, k, there)
 
 
-@nb.njit(cache=True, nogil=True)
-def _carry(point, i, agents):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Move a point in the map frame with an agent; gives whether the agent is there."""
-    pose, target, valid = agents
-    if not valid[i]:
-        return False
-    x, y = point[0] - pose[i, 0], point[1] - pose[i, 1]
-    ahead, left = pose[i, 2] * x + pose[i, 3] * y, pose[i, 2] * y - pose[i, 3] * x
-    point[0] = target[i, 0] + target[i, 2] * ahead - target[i, 3] * left
-    point[1] = target[i, 1] + target[i, 3] * ahead + target[i, 2] * left
-    return True
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _follow_row(depth, y, view, other, optics, u, v, away):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Follow the pixels of a row as if all stood still; without a branch, to be vectorised."""
+    focal, middle_x, middle_y = optics
+    for column in range(len(depth)):
+        z = depth[column]
+        point = _placed_at((column + 0.5 - middle_x) / focal, y, z, view)
+        px, py, pz = _into(point, other, z > 0.0)
+        away[column] = pz
+        u[column], v[column] = focal * px / pz + middle_x, focal * py / pz + middle_y
 
 
-@nb.njit(cache=True, nogil=True)
-def _into(point, other, finite):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Give a point, or a direction where it is not finite, in the frame of the other camera."""
-    turn, eye = other
-    x, y, z = point[0], point[1], point[2]
-    if finite:
-        x, y, z = x - eye[0], y - eye[1], z - eye[2]
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _as_numbers(view):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Rotation of a view row by row, then its place."""
+    turn, eye = view
     return (
-        turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z,
-        turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z,
-        turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z,
+        *(turn[0, 0], turn[0, 1], turn[0, 2], turn[1, 0], turn[1, 1], turn[1, 2]),
+        *(turn[2, 0], turn[2, 1], turn[2, 2], eye[0], eye[1], eye[2]),
     )
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _placed_at(x, y, z, view):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Give the place in the map frame of what is seen at a depth; the direction of the sky."""
+    ax, ay, az, bx, by, bz, cx, cy, cz, ex, ey, ez = view
+    px, py, pz = ax * x + bx * y + cx, ay * x + by * y + cy, az * x + bz * y + cz
+    seen = z > 0.0
+    return (
+        ex + z * px if seen else px,
+        ey + z * py if seen else py,
+        ez + z * pz if seen else pz,
+    )
+
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _carried(point, i, agents):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Move a point in the map frame with an agent."""
+    pose, target, _ = agents
+    x, y = point[0] - pose[i, 0], point[1] - pose[i, 1]
+    ahead, left = pose[i, 2] * x + pose[i, 3] * y, pose[i, 2] * y - pose[i, 3] * x
+    return (
+        target[i, 0] + target[i, 2] * ahead - target[i, 3] * left,
+        target[i, 1] + target[i, 3] * ahead + target[i, 2] * left,
+        point[2],
+    )
+
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _into(point, other, finite):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Give a point, or a direction where it is not finite, in the frame of the other camera."""
+    ax, ay, az, bx, by, bz, cx, cy, cz, ex, ey, ez = other
+    x, y, z = point
+    x, y, z = (x - ex if finite else x, y - ey if finite else y, z - ez if finite else z)
+    return (
+        ax * x + ay * y + az * z,
+        bx * x + by * y + bz * z,
+        cx * x + cy * y + cz * z,
+    )
+
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
 def _is_seen(u, v, z, k, there):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Whether one of the four pixels around a place shows the same thing at that depth."""
     depth, number = there
     height, width = depth.shape
     if u < 0.0 or v < 0.0 or u >= width or v >= height:
         return False
-    first_column, first_row = int(np.floor(u - 0.5)), int(np.floor(v - 0.5))
-    for row in range(max(first_row, 0), min(first_row + 2, height)):
-        for column in range(max(first_column, 0), min(first_column + 2, width)):
-            found = depth[row, column]
-            if number[row, column] != k:
-                continue
-            if (found == 0.0 and z == 0.0) or (
-                found > 0.0 and 0.0 < z <= NEARBY[0] * found + NEARBY[1]
-            ):
-                return True
-    return False
+    column, row = int(np.floor(u - 0.5)), int(np.floor(v - 0.5))
+    left, right = max(column, 0), min(column + 1, width - 1)
+    top, below = max(row, 0), min(row + 1, height - 1)
+    return (
+        _is_same(depth[top, left], number[top, left], z, k)
+        or _is_same(depth[top, right], number[top, right], z, k)
+        or _is_same(depth[below, left], number[below, left], z, k)
+        or _is_same(depth[below, right], number[below, right], z, k)
+    )
+
+
+@nb.njit(cache=True, nogil=True, forceinline=True)
+def _is_same(found, number, z, k):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether a pixel shows a thing at a depth, 0 for the sky, or a little before it."""
+    if number != k:
+        return False
+    if z == 0.0:
+        return found == 0.0
+    return found > 0.0 and z <= NEARBY[0] * found + NEARBY[1]

@@ -284,52 +284,48 @@ def _resolve(face, place, slot, optics, prepared, texels, lamps_on, out):  # typ
     one, lit_per_alpha = np.float32(1.0), np.float32(lamps_on / 0.6)
     for i in range(len(face)):
         if face[i] < 0:
-            _leave_empty(i, out)
+            depth_out[i], semantic_out[i], instance_out[i], gloss_out[i] = 0.0, 0, 0, 0.0
+            for channel in range(3):
+                normal_out[i, channel], albedo_out[i, channel] = 0.0, 0.0
             continue
         s = slot[face[i]]
-        row, bitmap = plan[s], kind[s, 2]
+        bitmap = kind[s, 2]
         x, y = (place[i, 0] - optics[1]) * per_px, (place[i, 1] - optics[2]) * per_px
-        facing = x * row[0] + y * row[1] + row[2]
+        facing = x * plan[s, 0] + y * plan[s, 1] + plan[s, 2]
         q = 1.0 / facing if facing != 0.0 else 0.0
-        depth = row[_HEIGHT] * q
+        depth = plan[s, _HEIGHT] * q
         depth_out[i], semantic_out[i], instance_out[i] = depth, kind[s, 0], kind[s, 1]
-        nx, ny, nz = row[_NORMAL], row[_NORMAL + 1], row[_NORMAL + 2]
+        nx, ny, nz = plan[s, _NORMAL], plan[s, _NORMAL + 1], plan[s, _NORMAL + 2]
         if kind[s, 3] > 0:
-            nx, ny, nz = _smooth_normal(row, x, y, q)
+            nx, ny, nz = _smooth_normal(plan, s, x, y, q)
         normal_out[i, 0], normal_out[i, 1], normal_out[i, 2] = nx, ny, nz
         red, green, blue, alpha = one, one, one, np.float32(0.0)
         if bitmap >= 0:
-            u = (x * row[_ACROSS] + y * row[_ACROSS + 1] + row[_ACROSS + 2]) * q
-            v = (x * row[_UP] + y * row[_UP + 1] + row[_UP + 2]) * q
-            level = _mip_level(row[_FINE] * depth * depth * _footprint(row[_LENGTH] * q, x, y))
+            u = (x * plan[s, _ACROSS] + y * plan[s, _ACROSS + 1] + plan[s, _ACROSS + 2]) * q
+            v = (x * plan[s, _UP] + y * plan[s, _UP + 1] + plan[s, _UP + 2]) * q
+            level = _mip_level(
+                plan[s, _FINE] * depth * depth * _footprint(plan[s, _LENGTH] * q, x, y)
+            )
             red, green, blue, alpha = _look_up(texels, bitmap, u, v, level)
-        albedo_out[i, 0] = min(red * np.float32(row[_TINT]), _BRIGHTEST)
-        albedo_out[i, 1] = min(green * np.float32(row[_TINT + 1]), _BRIGHTEST)
-        albedo_out[i, 2] = min(blue * np.float32(row[_TINT + 2]), _BRIGHTEST)
+        albedo_out[i, 0] = min(red * np.float32(plan[s, _TINT]), _BRIGHTEST)
+        albedo_out[i, 1] = min(green * np.float32(plan[s, _TINT + 1]), _BRIGHTEST)
+        albedo_out[i, 2] = min(blue * np.float32(plan[s, _TINT + 2]), _BRIGHTEST)
         # Alpha 0.4 is a dark pane, 1 a lit one; below 0.4 wall and pane mix in one pixel.
         pane = _PANE_GLOSS * min(alpha * np.float32(2.5), one)
-        gloss_out[i] = max(np.float32(row[_GLOSS]), pane)
+        gloss_out[i] = max(np.float32(plan[s, _GLOSS]), pane)
         lit = max(alpha - np.float32(0.4), np.float32(0.0)) * lit_per_alpha
         if lit > 0.0 or kind[s, 4] > 0:
             for channel in range(3):
-                emission_out[i, channel] = row[_SHINE + channel] + lit * WINDOW_LIGHT[channel]
-
-
-@nb.njit(cache=True, nogil=True, forceinline=True)
-def _leave_empty(i, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    depth, semantic, instance, normal, albedo, gloss, _ = out
-    depth[i], semantic[i], instance[i], gloss[i] = 0.0, 0, 0, 0.0
-    for channel in range(3):
-        normal[i, channel], albedo[i, channel] = 0.0, 0.0
+                emission_out[i, channel] = plan[s, _SHINE + channel] + lit * WINDOW_LIGHT[channel]
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _smooth_normal(row, x, y, q):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _smooth_normal(plan, s, x, y, q):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Interpolate the unit normal on the side that is seen."""
-    nx = (x * row[_NORMAL] + y * row[_NORMAL + 1] + row[_NORMAL + 2]) * q
-    ny = (x * row[_NORMAL + 3] + y * row[_NORMAL + 4] + row[_NORMAL + 5]) * q
-    nz = (x * row[_NORMAL + 6] + y * row[_NORMAL + 7] + row[_NORMAL + 8]) * q
-    agree = row[_OWN] * nx + row[_OWN + 1] * ny + row[_OWN + 2] * nz
+    nx = (x * plan[s, _NORMAL] + y * plan[s, _NORMAL + 1] + plan[s, _NORMAL + 2]) * q
+    ny = (x * plan[s, _NORMAL + 3] + y * plan[s, _NORMAL + 4] + plan[s, _NORMAL + 5]) * q
+    nz = (x * plan[s, _NORMAL + 6] + y * plan[s, _NORMAL + 7] + plan[s, _NORMAL + 8]) * q
+    agree = plan[s, _OWN] * nx + plan[s, _OWN + 1] * ny + plan[s, _OWN + 2] * nz
     scale = 1.0 / max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-12)
     scale = scale if agree > 0.0 else -scale
     return scale * nx, scale * ny, scale * nz

@@ -109,12 +109,17 @@ def collect_light(
     small = camera.scaled(MIRROR_SCALE)
     mirror_size = (small.height_px, small.width_px)
     size = (camera.height_px, camera.width_px)
-    water = arriving.water.reshape(size)
     lamps, headlights, unshadowed = (
         (light if len(light) else np.zeros((gbuffer.depth.size, 3), np.float32)).reshape(*size, 3)
         for light in (arriving.lamps, arriving.headlights, arriving.unshadowed)
     )
-    sky = (fine == NOTHING).astype(np.float32).reshape(size[0], 2, size[1], 2)
+    coverage, roughness = np.empty(size, np.float32), np.empty(size, np.float32)
+    _cover(np.ascontiguousarray(fine), coverage)
+    _roughen(
+        (gbuffer.samples.face, triangles.material, _ROUGHNESS),
+        arriving.water,
+        roughness.reshape(-1),
+    )
     seen, count = field.reflection, mirror_size[0] * mirror_size[1]
     nothing = np.zeros((count, 3), np.float32)
     return LightBuffers(
@@ -123,22 +128,35 @@ def collect_light(
         lamps=lamps,
         headlights=headlights,
         lamps_unshadowed=unshadowed,
-        roughness=_roughness(triangles, gbuffer).reshape(size) * (1 - water)
-        + _WET_ROUGHNESS * water,
-        water=water,
+        roughness=roughness,
+        water=arriving.water.reshape(size),
         snow=arriving.snow.reshape(size),
         environment=_environment(gbuffer, field).reshape(*size, 3),
-        sky_coverage=sky.mean((1, 3)),
+        sky_coverage=coverage,
         mirror_albedo=(nothing if seen is None else seen.albedo).reshape(*mirror_size, 3),
         mirror_emission=(nothing if seen is None else seen.emission).reshape(*mirror_size, 3),
         mirror_depth=(nothing[:, 0] if seen is None else seen.depth).reshape(mirror_size),
     )
 
 
-def _roughness(triangles: Triangles, gbuffer: GBuffer) -> FloatArray:
-    """Roughness of the material of each sample, 0 for sky, shape (S,)."""
-    of_face = np.append(_ROUGHNESS[triangles.material], np.float32(0.0))
-    return np.asarray(of_face[gbuffer.samples.face])  # NOTHING is -1: the last.
+@nb.njit(cache=True, nogil=True)
+def _cover(fine, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Share of the four samples of each pixel that see nothing."""
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            count = 0
+            for n in range(4):
+                count += fine[2 * row + n // 2, 2 * column + n % 2] == NOTHING
+            out[row, column] = np.float32(0.25) * np.float32(count)
+
+
+@nb.njit(cache=True, nogil=True)
+def _roughen(surface, water, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Roughness of the material of each sample, 0 for sky, film of water included."""
+    face, material, roughness = surface
+    for i in range(len(out)):
+        dry = roughness[material[face[i]]] if face[i] >= 0 else np.float32(0.0)
+        out[i] = dry * (np.float32(1.0) - water[i]) + _WET_ROUGHNESS * water[i]
 
 
 def _environment(gbuffer: GBuffer, field: LightField) -> FloatArray:

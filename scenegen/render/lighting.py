@@ -119,12 +119,25 @@ def irradiance(gbuffer: GBuffer, field: LightField, wanted: BoolArray) -> Irradi
         (near.axes, near.corner, near.texel, near.height, far.corner, far.texel, far.height),
         (cover.corner, cover.texel, cover.height),
         (walls.corner, walls.cell, walls.moments, LAYERS),
-        (lamps.position, lamps.direction, lamps.color, lamps.cone, lamps.reach, lamps.core),
-        (field.own_lamp, field.tiles),
+        (_lamp_rows(lamps, field.own_lamp), field.tiles),
         field.spots.packed,
         (out.sun, out.sky, out.water, out.snow, out.lamps, out.headlights, out.unshadowed),
     )
     return out
+
+
+def _lamp_rows(lamps: Lights, own: BoolArray) -> FloatArray:
+    """What compiled code reads of each lamp, side by side, shape (L, 16)."""
+    cone, reach = lamps.cone.astype(np.float64), lamps.reach.astype(np.float64)
+    with np.errstate(divide="ignore"):  # A cone may have no rim.
+        rim, window = 1.0 / (cone[:, 0] - cone[:, 1]), 1.0 / (reach * reach)
+    return np.column_stack(
+        [
+            *(lamps.position, lamps.direction, lamps.color),
+            *(reach * reach, cone[:, 1] * cone[:, 1], cone[:, 1], rim),
+            *(lamps.core.astype(np.float64) ** 2, np.where(own, 3.0, 0.0), window),
+        ]
+    )
 
 
 def lamp_tiles(camera: PinholeCamera, gbuffer: GBuffer, lamps: Lights, most: int = 16) -> IntArray:
@@ -180,11 +193,18 @@ def _sort_lamps(depth, position, reach, focal, center, tiles):  # type: ignore[n
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _gather(wanted, buffer, optics, sky, shadow, cover, walls, lamps, choice, spots, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _gather(wanted, buffer, optics, sky, shadow, cover, walls, lamps, spots, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     depth, semantic, normal, place = buffer
     sun_out, sky_out, water_out, snow_out, lamps_out, head_out, all_out = out
     turn, eye, focal, cx, cy = optics
     light, clouds, snow = sky
+    # Arrays are taken out of their tuples here: within the loop each would be counted as in use,
+    # and no longer, at every sample.
+    axes, near_corner, near_texel, near_height, far_corner, far_texel, far_height = shadow
+    cover_corner, cover_texel, cover_height = cover
+    corner, cell, moments, layers = walls
+    lamp, tiles = lamps
+    slot, lamp_turn, lamp_focal, lamp_depth = spots
     sums = np.zeros(9)
     for i in range(len(depth)):
         if not wanted[i]:
@@ -202,10 +222,29 @@ def _gather(wanted, buffer, optics, sky, shadow, cover, walls, lamps, choice, sp
             n = (normal[i, 0], normal[i, 1], normal[i, 2])
             water, lies = _weather_cover(point, n, semantic[i], light[6, 2], snow, clouds)
             water_out[i], snow_out[i] = water, lies
-            sky_out[i] = _openness(point, n, cover, semantic[i]) * open_sky(point, n, *walls)
-            sun_out[i] = _sun_share(point, n, light, shadow)
+            sky_out[i] = _openness(point, n, semantic[i], cover_corner, cover_texel, cover_height)
+            sky_out[i] *= open_sky(point, n, corner, cell, moments, layers)
+            cosine = n[0] * light[0, 0] + n[1] * light[0, 1] + n[2] * light[0, 2]
+            if cosine > 0.0 and light[1, 0] + light[1, 1] + light[1, 2] > 0.0:
+                share = sunlit(point, n, cosine, axes, near_corner, near_texel, near_height)
+                if share < 0.0:
+                    share = sunlit(point, n, cosine, axes, far_corner, far_texel, far_height)
+                sun_out[i] = share if share >= 0.0 else 1.0
             if len(lamps_out) > 0:
-                _lamp_light(point, n, place[i], lamps, choice, spots, sums)
+                row, column = int(place[i, 1]) // TILE_PX, int(place[i, 0]) // TILE_PX
+                _lamp_light(
+                    point,
+                    n,
+                    row,
+                    column,
+                    lamp,
+                    tiles,
+                    slot,
+                    lamp_turn,
+                    lamp_focal,
+                    lamp_depth,
+                    sums,
+                )
         if len(lamps_out) > 0:
             for channel in range(3):
                 lamps_out[i, channel] = sums[channel]
@@ -247,9 +286,8 @@ def patch(clouds, s, t):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _openness(point, n, cover, surface):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _openness(point, n, surface, corner, texel, height):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Share of the sky that reaches a point past things close beside and above it."""
-    corner, texel, height = cover
     if surface == _VEGETATION:
         return _IN_LEAVES
     if n[2] > 0.5 and point[2] < 0.3:
@@ -260,52 +298,37 @@ def _openness(point, n, cover, surface):  # type: ignore[no-untyped-def]  # noqa
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _sun_share(point, n, light, shadow):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Share of the sun that a point sees, 0 where it faces away or the sun is not out."""
-    cosine = n[0] * light[0, 0] + n[1] * light[0, 1] + n[2] * light[0, 2]
-    if cosine <= 0.0 or light[1, 0] + light[1, 1] + light[1, 2] <= 0.0:
-        return 0.0
-    axes, corner, texel, height, far_corner, far_texel, far_height = shadow
-    share = sunlit(point, n, cosine, axes, corner, texel, height)
-    if share < 0.0:
-        share = sunlit(point, n, cosine, axes, far_corner, far_texel, far_height)
-    return share if share >= 0.0 else 1.0
-
-
-@nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _lamp_light(point, n, place, lamps, choice, spots, sums):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Add up the lamps of the sample's tile, inverse square within the cone.
+def _lamp_light(point, n, row, column, lamp, tiles, slots, turn, focal, inverse_depth, sums):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Add up the lamps of a screen tile, inverse square within the cone.
 
     Fills `sums` with others' light and the ego's, both with shadows, and all without, RGB each.
     """
-    position, direction, color, cone, reach, core = lamps
-    own, tiles = choice
-    row, column = int(place[1]) // TILE_PX, int(place[0]) // TILE_PX
     for entry in range(tiles.shape[2]):
         i = tiles[row, column, entry]
         if i < 0:
             break
-        lx, ly, lz = position[i, 0] - point[0], position[i, 1] - point[1], position[i, 2] - point[2]
-        square = lx * lx + ly * ly + lz * lz
-        if square > reach[i] * reach[i]:
+        lx, ly, lz = lamp[i, 0] - point[0], lamp[i, 1] - point[1], lamp[i, 2] - point[2]
+        square, reach2 = lx * lx + ly * ly + lz * lz, lamp[i, 9]
+        if square > reach2:
             continue
-        ahead = -(direction[i, 0] * lx + direction[i, 1] * ly + direction[i, 2] * lz)
+        ahead = -(lamp[i, 3] * lx + lamp[i, 4] * ly + lamp[i, 5] * lz)
         facing = n[0] * lx + n[1] * ly + n[2] * lz
         # Cones are narrower than a half space; squares spare the root of most lamps.
-        if facing <= 0.0 or ahead <= 0.0 or ahead * ahead <= cone[i, 1] * cone[i, 1] * square:
+        if facing <= 0.0 or ahead <= 0.0 or ahead * ahead <= lamp[i, 10] * square:
             continue
         inverse = 1.0 / np.sqrt(max(square, 1e-6))
         cosine, spot = facing * inverse, ahead * inverse
-        s = min((spot - cone[i, 1]) / (cone[i, 0] - cone[i, 1]), 1.0)
-        far = square / (reach[i] * reach[i])
+        s = min((spot - lamp[i, 11]) * lamp[i, 12], 1.0)
+        far = square * lamp[i, 15]
         fade = 1.0 - far * far  # Inverse square, windowed at the reach (Karis, 2013).
-        power = cosine * s * s * (3.0 - 2.0 * s) * fade * fade / (square + core[i] * core[i])
-        slot = spots[0][i]
-        seen = lamplit(slot, lx, ly, lz, spots) if slot >= 0 else 1.0
-        first = 3 if own[i] else 0
+        power = cosine * s * s * (3.0 - 2.0 * s) * fade * fade / (square + lamp[i, 13])
+        slot, seen = slots[i], 1.0
+        if slot >= 0:
+            seen = lamplit(slot, lx, ly, lz, turn, focal, inverse_depth)
+        first = int(lamp[i, 14])
         for channel in range(3):
-            sums[first + channel] += seen * power * color[i, channel]
-            sums[6 + channel] += power * color[i, channel]
+            sums[first + channel] += seen * power * lamp[i, 6 + channel]
+            sums[6 + channel] += power * lamp[i, 6 + channel]
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)

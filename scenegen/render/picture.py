@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
@@ -16,7 +16,7 @@ from scenegen.render.light_buffers import LightBuffers, collect_light
 from scenegen.render.light_field import light_field
 from scenegen.render.lighting import Irradiance, LightField, irradiance
 from scenegen.render.rasterizer import rasterize
-from scenegen.render.shading import shade
+from scenegen.render.shading import shade, shade_and_clear
 from scenegen.render.sky import illuminate
 from scenegen.render.stage import Stage
 from scenegen.render.triangles import Triangles
@@ -71,12 +71,12 @@ def look(
     inner[edges.pixel] = False
     arriving = irradiance(gbuffer, field, every if with_light else inner)
     at_edges = irradiance(edges.gbuffer, field, np.ones(len(edges.pixel), np.bool_))
-    radiance = _shaded(gbuffer, edges, field, (arriving, at_edges), inner)
     light, clear = None, None
     if with_light:
         light = collect_light(triangles, gbuffer, field, arriving, edges.fine)
-        airless = replace(field, illumination=replace(field.illumination, extinction=0.0))
-        clear = _shaded(gbuffer, edges, airless, (arriving, at_edges), inner)
+        radiance, clear = _shaded_twice(gbuffer, edges, field, (arriving, at_edges), inner)
+    else:
+        radiance = _shaded(gbuffer, edges, field, (arriving, at_edges), inner)
     size = (view.camera.height_px, view.camera.width_px)
     rgb = None
     if rng is not None:
@@ -138,6 +138,26 @@ def _shaded(
     radiance = shade(gbuffer, field, arriving[0], inner)
     each = np.ones(len(edges.pixel), np.bool_)
     edges.blend(shade(edges.gbuffer, field, arriving[1], each), radiance)
+    return _as_image(gbuffer, radiance)
+
+
+def _shaded_twice(
+    gbuffer: GBuffer,
+    edges: _Edges,
+    field: LightField,
+    arriving: tuple[Irradiance, Irradiance],
+    inner: BoolArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Give the same, and the same as if there were no air."""
+    radiance, clear = shade_and_clear(gbuffer, field, arriving[0], inner)
+    each = np.ones(len(edges.pixel), np.bool_)
+    at_edges, clear_at_edges = shade_and_clear(edges.gbuffer, field, arriving[1], each)
+    edges.blend(at_edges, radiance)
+    edges.blend(clear_at_edges, clear)
+    return _as_image(gbuffer, radiance), _as_image(gbuffer, clear)
+
+
+def _as_image(gbuffer: GBuffer, radiance: FloatArray) -> FloatArray:
     camera = gbuffer.view.camera
     return radiance.reshape(camera.height_px, camera.width_px, 3)
 

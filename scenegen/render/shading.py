@@ -34,20 +34,42 @@ def shade(
     Returns:
         Linear RGB, shape (S, 3), float32.
     """
-    view, camera = gbuffer.view, gbuffer.view.camera
-    out = np.empty((len(gbuffer.depth), 3), np.float32)
+    return _shaded(gbuffer, field, arriving, wanted, with_clear=False)[0]
+
+
+def shade_and_clear(
+    gbuffer: GBuffer, field: LightField, arriving: Irradiance, wanted: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Give radiance as `shade` does, and as if there were no air between; arguments as there."""
+    return _shaded(gbuffer, field, arriving, wanted, with_clear=True)
+
+
+def _shaded(
+    gbuffer: GBuffer,
+    field: LightField,
+    arriving: Irradiance,
+    wanted: BoolArray,
+    *,
+    with_clear: bool,
+) -> tuple[FloatArray, FloatArray]:
+    """Radiance with air and, if asked for, without; both of shape (S, 3), or (0, 3)."""
+    view, camera, count = gbuffer.view, gbuffer.view.camera, len(gbuffer.depth)
+    out = np.empty((count, 3), np.float32)
+    clear = np.empty((count if with_clear else 0, 3), np.float32)
+    light, around = field.illumination.packed(), ambient(field.illumination, field.bounce)
     _shade(
         wanted,
         (gbuffer.depth, gbuffer.semantic, gbuffer.normal, gbuffer.albedo, gbuffer.gloss),
         (gbuffer.emission, gbuffer.samples.place),
         (view.turn, view.eye, camera.focal_px, camera.width_px / 2, camera.height_px / 2),
-        (field.illumination.packed(), ambient(field.illumination, field.bounce), field.clouds),
+        (light, around[:3], around[3:], field.clouds),
         (arriving.sun, arriving.sky, arriving.water, arriving.snow),
         (arriving.lamps, arriving.headlights),
         (field.mirror, camera.width_px, camera.height_px),
         out,
+        clear,
     )
-    return out
+    return out, clear
 
 
 def ambient(light: Illumination, bounce: FloatArray) -> FloatArray:
@@ -67,12 +89,14 @@ def ambient(light: Illumination, bounce: FloatArray) -> FloatArray:
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _shade(wanted, buffer, extra, optics, sky, arriving, lamps, mirror, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _shade(wanted, buffer, extra, optics, sky, arriving, lamps, mirror, out, clear):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     depth, semantic, normal, albedo, gloss = buffer
     emission, place = extra
     turn, eye, focal, cx, cy = optics
-    light, ambient, clouds = sky
+    light, ambient, harmonics, clouds = sky
     sun_share, sky_share, water_share, snow_share = arriving
+    from_others, from_own = lamps
+    image, width, height = mirror
     per_px = 1.0 / focal
     for i in range(len(depth)):
         if not wanted[i]:
@@ -97,22 +121,24 @@ def _shade(wanted, buffer, extra, optics, sky, arriving, lamps, mirror, out):  #
             color = _weathered(color, n, semantic[i], light[6, 2], snow_share[i], fine)
             direct = n[0] * light[0, 0] + n[1] * light[0, 1] + n[2] * light[0, 2]
             direct = direct * sun_share[i] if direct > 0.0 else direct
-            red, green, blue = _diffuse(color, n, direct, sky_share[i], light, ambient)
-            if len(lamps[0]) > 0:
-                red += color[0] * (lamps[0][i, 0] + lamps[1][i, 0])
-                green += color[1] * (lamps[0][i, 1] + lamps[1][i, 1])
-                blue += color[2] * (lamps[0][i, 2] + lamps[1][i, 2])
+            red, green, blue = _diffuse(color, n, direct, sky_share[i], light, ambient, harmonics)
+            if len(from_own) > 0:
+                red += color[0] * (from_others[i, 0] + from_own[i, 0])
+                green += color[1] * (from_others[i, 1] + from_own[i, 1])
+                blue += color[2] * (from_others[i, 2] + from_own[i, 2])
             if gloss[i] > 0.005:
                 view = (dx, dy, dz)
                 gr, gg, gb = _gloss(gloss[i], view, n, direct, sky_share[i], light, ambient, clouds)
                 red, green, blue = red + gr, green + gg, blue + gb
-            if water_share[i] > 0.0 and mirror[0].shape[0] > 0:
+            if water_share[i] > 0.0 and image.shape[0] > 0:
                 f = water_share[i] * (_WATER_F0 + (1 - _WATER_F0) * (1 - abs(dz)) ** 5)
-                mr, mg, mb = _mirrored(place[i], mirror)
+                mr, mg, mb = _mirrored(place[i, 0], place[i, 1], image, width, height)
                 red, green = red + f * (mr - red), green + f * (mg - green)
                 blue = blue + f * (mb - blue)
             red, green, blue = red + emission[i, 0], green + emission[i, 1], blue + emission[i, 2]
             t = np.exp(-light[6, 1] * way)
+        if len(clear) > 0:
+            clear[i, 0], clear[i, 1], clear[i, 2] = red, green, blue
         out[i, 0] = red * t + light[7, 0] * (1 - t)
         out[i, 1] = green * t + light[7, 1] * (1 - t)
         out[i, 2] = blue * t + light[7, 2] * (1 - t)
@@ -135,10 +161,10 @@ def _weathered(color, n, surface, wetness, lies, fine):  # type: ignore[no-untyp
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _diffuse(color, n, direct, soft, light, ambient):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _diffuse(color, n, direct, soft, light, ambient, harmonics):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Sun, what is seen of the sky, walls in place of the rest of it, and lit ground below."""
     sun = max(direct, 0.0)
-    sr, sg, sb = sky_irradiance(n[0], n[1], n[2], ambient[3:])
+    sr, sg, sb = sky_irradiance(n[0], n[1], n[2], harmonics)
     wall, ground = (0.5 + 0.5 * n[2]) * (1.0 - soft), (0.5 - 0.5 * n[2]) * soft
     red = sun * light[1, 0] + soft * sr + wall * ambient[2, 0] + ground * ambient[1, 0]
     green = sun * light[1, 1] + soft * sg + wall * ambient[2, 1] + ground * ambient[1, 1]
@@ -163,11 +189,10 @@ def _gloss(gloss, d, n, direct, soft, light, ambient, clouds):  # type: ignore[n
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _mirrored(place, mirror):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _mirrored(x, y, image, width, height):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Read the mirrored view at the same place of the image."""
-    image, width, height = mirror
-    s = place[0] / width * image.shape[1] - 0.5
-    t = place[1] / height * image.shape[0] - 0.5
+    s = x / width * image.shape[1] - 0.5
+    t = y / height * image.shape[0] - 0.5
     s0 = min(max(int(np.floor(s)), 0), image.shape[1] - 1)
     t0 = min(max(int(np.floor(t)), 0), image.shape[0] - 1)
     s1, t1 = min(s0 + 1, image.shape[1] - 1), min(t0 + 1, image.shape[0] - 1)

@@ -102,7 +102,7 @@ def _casters(triangles: Triangles, lamps: Lights, i: int) -> BoolArray:
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def lamplit(slot, lx, ly, lz, spots):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def lamplit(slot, lx, ly, lz, turn, focal, inverse_depth):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Share of a lamp's light that reaches a point, 0-1, from the four texels around its ray.
 
     Args:
@@ -110,9 +110,10 @@ def lamplit(slot, lx, ly, lz, spots):  # type: ignore[no-untyped-def]  # noqa: A
         lx: Way from the point to the lamp along map x [m].
         ly: The same along y.
         lz: The same along z.
-        spots: SpotShadows.packed.
+        turn: SpotShadows.turn.
+        focal: SpotShadows.focal.
+        inverse_depth: SpotShadows.inverse_depth.
     """
-    _, turn, focal, inverse_depth = spots
     x = -(turn[slot, 0, 0] * lx + turn[slot, 0, 1] * ly + turn[slot, 0, 2] * lz)
     y = -(turn[slot, 1, 0] * lx + turn[slot, 1, 1] * ly + turn[slot, 1, 2] * lz)
     z = -(turn[slot, 2, 0] * lx + turn[slot, 2, 1] * ly + turn[slot, 2, 2] * lz)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
 
 from scenegen.arrays import Array, FloatArray, IntArray
@@ -95,15 +96,21 @@ def visible_boxes(instance: IntArray) -> tuple[FloatArray, IntArray]:
         pixels, shape (I,); I is one more than the largest number.
     """
     count = int(instance.max(initial=0)) + 1
-    rows, columns = np.nonzero(instance)
-    number = instance[rows, columns]
-    box = np.empty((count, 4))
+    box, pixels = np.empty((count, 4)), np.zeros(count, np.int64)
     box[:, :2], box[:, 2:] = np.inf, -np.inf
-    np.minimum.at(box[:, 0], number, columns)
-    np.minimum.at(box[:, 1], number, rows)
-    np.maximum.at(box[:, 2], number, columns + 1)
-    np.maximum.at(box[:, 3], number, rows + 1)
-    return box, np.bincount(number, minlength=count)
+    _grow(np.ascontiguousarray(instance), box, pixels)
+    return box, pixels
+
+
+@nb.njit(cache=True, nogil=True)
+def _grow(instance, box, pixels):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for row in range(instance.shape[0]):
+        for column in range(instance.shape[1]):
+            k = instance[row, column]
+            if k > 0:
+                box[k, 0], box[k, 1] = min(box[k, 0], column), min(box[k, 1], row)
+                box[k, 2], box[k, 3] = max(box[k, 2], column + 1), max(box[k, 3], row + 1)
+                pixels[k] += 1
 
 
 def _area(box: FloatArray) -> FloatArray:

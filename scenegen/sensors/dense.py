@@ -14,6 +14,7 @@ from scenegen.render.flow import Flow, optical_flow, surfaces
 from scenegen.render.gbuffer import GBuffer
 from scenegen.render.lens import Lens
 from scenegen.render.lens_labels import LensLabels, lens_flow, lens_labels
+from scenegen.render.triangles import assemble_shape
 from scenegen.scene import ArraySpec
 from scenegen.sensors.camera import camera_pose
 from scenegen.sensors.sensor import Sensor, WorldView
@@ -124,11 +125,13 @@ class DenseLabels(Sensor):
 
     def _flow(self, here: GBuffer | LensLabels, stage: Stage, other: Stage) -> Flow:
         """Flow to another instant, which is drawn for what hides what alone."""
-        triangles, pose = assemble(other), other.map_from_ego @ self.ego_from_sensor
+        pose = other.map_from_ego @ self.ego_from_sensor
         if isinstance(here, GBuffer):
-            sight = View.of(here.view.camera, pose, triangles.origin)
-            return optical_flow(here, stage, surfaces(triangles, sight), other)
-        return lens_flow(here, stage, lens_labels(other, triangles, here.lens, pose), other)
+            origin = np.array([*other.map_from_ego[:2, 3], 0.0])
+            sight = View.of(here.view.camera, pose, origin)
+            shown = surfaces(assemble_shape(other, sight.meets), sight)
+            return optical_flow(here, stage, shown, other)
+        return lens_flow(here, stage, lens_labels(other, assemble(other), here.lens, pose), other)
 
 
 @nb.njit(cache=True, nogil=True)

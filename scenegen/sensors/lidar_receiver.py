@@ -28,6 +28,7 @@ from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.geometry.transforms import se3_inverse
 from scenegen.render.lidar_weather import LidarAir, Spray
 from scenegen.render.rasterizer import NOTHING
+from scenegen.sensors.lidar_air_echoes import SIGMA, air_echoes, cloud_bounds, haze_before, rare_air
 from scenegen.sensors.lidar_learned import LearnedEchoes
 from scenegen.sensors.lidar_models import LidarMake
 from scenegen.sensors.scan import Scan
@@ -42,14 +43,11 @@ ROUGHNESS = float(np.radians(20.0))
 """Standard deviation of the slopes of surfaces [rad], of the order Carrea et al. (2016) fit."""
 WATER_INDEX = 1.33
 """Index of refraction of water."""
-SPRAY_REFLECTIVITY = 0.04
-"""Reflectivity that the echo of a cloud of spray corresponds to; assumed."""
 _MOST = 32767.0
-_SIGMA = 0.45
-"""Spread of the threshold from pulse to pulse, as the logarithm of power."""
 _SPECKLE = 0.08
 """Spread of the reported intensity, as the logarithm."""
-_FIRST, _SECOND, _FOG, _GRAIN, _SPRAY = range(5)
+_FIRST, _SECOND = range(2)
+"""Rows of the echoes of things; those of the air follow."""
 
 
 class Loss(IntEnum):
@@ -210,28 +208,32 @@ def _collect(  # type: ignore[no-untyped-def]  # noqa: ANN202
     count, gone = 0, 0
     echo = np.zeros((5, 4))  # range, power over threshold, reflectivity, incidence
     face, chosen = np.full(5, NOTHING), np.empty(2, np.int64)
+    around = cloud_bounds(rays[2], clouds)
+    rare = rare_air(weather, tables, make)
     for i in range(len(chance)):
         f, far = faces[i], ranges[i]
         if f == NOTHING and not modes[2]:
             continue
-        haze = _haze(i, far, rays, clouds) if modes[2] else (0.0, np.inf)
+        haze = haze_before(i, far, rays, clouds, around) if modes[2] else (0.0, np.inf)
         reason, place, power, shown = -1, 0.0, 0.0, 0.0
         if f != NOTHING:
             film = _film(cosines[i], weather[2]) if matter[1][f] and weather[2] > 0.0 else 1.0
             clear = share[i, 0] * _strength(matter[0][f], cosines[i])
             beam = (far, clear, film, haze[0], weather[0], chance[i])
-            reason, place, power, shown = _first_echo(i, beam, noise[i], make, matter)
+            reason, place, power, shown = _first_echo(i, beam, noise, make, matter)
         echo[_FIRST, 0], echo[_FIRST, 1], echo[_FIRST, 2] = place, power, shown
         echo[_FIRST, 3], face[_FIRST] = cosines[i], f
         found = 1 if power > 0.0 else 0
         chosen[0] = _FIRST
         if (modes[1] or modes[2]) and chance[i] >= LOST:
-            echo[1:, 1] = 0.0
+            for n in range(1, 5):
+                echo[n, 1] = 0.0
             if modes[1] and second[1][i] != NOTHING:
                 _behind(i, second, share[i, 1], haze, matter, dice, weather, make, echo, face)
             if modes[2]:
-                _airy(i, min(far, make[1]), haze, dice, weather, tables, make, echo)
-            found = _choose(echo, make[4], modes[0], chosen)
+                air_echoes(i, min(far, make[1]), haze, dice, weather, tables, make, rare, echo)
+            if echo[1, 1] > 0.0 or echo[2, 1] > 0.0 or echo[3, 1] > 0.0 or echo[4, 1] > 0.0:
+                found = _choose(echo, make[4], modes[0], chosen)
         reported = False
         for n in range(found):
             own = chosen[n]
@@ -252,9 +254,11 @@ def _first_echo(i, beam, noise, make, matter):  # type: ignore[no-untyped-def]  
     far, clear, film, haze, extinction, chance = beam
     if len(matter[2]) > 0:
         if matter[2][i]:
-            return _kept(far, clear, film, haze, extinction, noise, make, matter[3][i])
+            dice = (noise[i, 0], noise[i, 1], noise[i, 2])
+            return _kept(far, clear, film, haze, extinction, dice, make, matter[3][i])
     elif chance >= LOST:
-        return _solid(far, clear, film, haze, extinction, noise, make)
+        dice = (noise[i, 0], noise[i, 1], noise[i, 2])
+        return _solid(far, clear, film, haze, extinction, dice, make)
     return _RANDOM, 0.0, 0.0, 0.0
 
 
@@ -284,7 +288,7 @@ def _solid(far, clear, film, haze, extinction, noise, make):  # type: ignore[no-
     measured = far + make[3] * noise[0]
     if measured <= make[0] or measured >= make[1]:
         return _RANGE, 0.0, 0.0, 0.0
-    threshold = make[2] * np.exp(_SIGMA * noise[1])
+    threshold = make[2] * np.exp(SIGMA * noise[1])
     near = 1.0 / (max(far, 1.0) * max(far, 1.0))
     shown = clear * film
     if extinction > 0.0 or haze > 0.0:
@@ -302,7 +306,7 @@ def _kept(far, clear, film, haze, extinction, noise, make, bright):  # type: ign
     measured = far + make[3] * noise[0]
     if measured <= make[0] or measured >= make[1]:
         return _RANGE, 0.0, 0.0, 0.0
-    threshold = make[2] * np.exp(_SIGMA * noise[1])
+    threshold = make[2] * np.exp(SIGMA * noise[1])
     power = max(clear / (max(far, 1.0) * max(far, 1.0)) / threshold, 1.0)
     through = np.exp(-2.0 * extinction * far - 2.0 * haze) * film
     if power * through >= 1.0:
@@ -321,77 +325,10 @@ def _behind(i, hit, share, haze, matter, dice, weather, make, echo, face):  # ty
     film = _film(incidence[i], weather[2]) if matter[1][f] and weather[2] > 0.0 else 1.0
     shown = share * _strength(matter[0][f], incidence[i]) * film
     shown *= np.exp(-2.0 * weather[0] * far - 2.0 * haze[0])
-    power = shown / max(far, 1.0) ** 2 / (make[2] * np.exp(_SIGMA * dice[2][i, 1]))
+    power = shown / max(far, 1.0) ** 2 / (make[2] * np.exp(SIGMA * dice[2][i, 1]))
     if power > 1.0:
         echo[_SECOND, 0], echo[_SECOND, 1], echo[_SECOND, 2] = measured, power, shown
         echo[_SECOND, 3], face[_SECOND] = incidence[i], f
-
-
-@nb.njit(cache=True, nogil=True, error_model="numpy")
-def _airy(i, until, haze, dice, weather, tables, make, echo):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Fill in the echoes of fog, of a drop or flake, and of spray, before a range."""
-    die, threshold = dice[3][i], make[2] * np.exp(_SIGMA * dice[0][i, 1])
-    places, many = tables
-    if weather[1] > 0.0:
-        far = places[int(die[0] * len(places)) % len(places)]
-        # Many droplets together: intensity is exponential, as speckle is (Goodman, 2007).
-        power = -np.log1p(-die[1]) * weather[1]
-        if power > threshold and make[0] < far < until:
-            echo[_FOG, 0], echo[_FOG, 1], echo[_FOG, 2] = far, power / threshold, power * far * far
-            echo[_FOG, 3] = 0.0
-    wanted = -np.log1p(-die[2])
-    if wanted < many[-1]:
-        k = np.searchsorted(many, wanted, side="right")
-        far = k * weather[3]
-        # Of those that can be seen at all; diameters fall off as an exponential.
-        taken = min(make[2] * (1.0 - np.log1p(-die[3])) ** 2, 1.0 / (far * far))
-        if make[0] < far < until:
-            echo[_GRAIN, 0], echo[_GRAIN, 1] = far, taken / make[2]
-            echo[_GRAIN, 2], echo[_GRAIN, 3] = taken * far * far, 0.0
-    if haze[0] > 0.0:
-        depth = -np.log1p(-die[4])
-        far = haze[1] + depth / haze[0] * 0.5
-        power = SPRAY_REFLECTIVITY / (far * far)
-        if depth < haze[0] and power > threshold and make[0] < far < until:
-            echo[_SPRAY, 0], echo[_SPRAY, 1] = far, power / threshold
-            echo[_SPRAY, 2], echo[_SPRAY, 3] = SPRAY_REFLECTIVITY, 0.0
-
-
-@nb.njit(cache=True, nogil=True, error_model="numpy")
-def _haze(i, until, rays, clouds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Optical depth of the spray before a range, and where the first cloud begins."""
-    direction, slot, pose, _ = rays
-    place, heading, half, haze = clouds
-    depth, begin = 0.0, np.inf
-    d, p = direction[i], pose[slot[i]]
-    for k in range(len(haze)):
-        near, far = 0.0, until
-        for axis in range(3):
-            if axis < 2:
-                ux, uy = heading[k, 0], heading[k, 1]
-                if axis == 1:
-                    ux, uy = -uy, ux
-                start = (p[0, 3] - place[k, 0]) * ux + (p[1, 3] - place[k, 1]) * uy
-                slope = _along(p, 0, d) * ux + _along(p, 1, d) * uy
-            else:
-                start, slope = p[2, 3] - place[k, 2], _along(p, 2, d)
-            if abs(slope) < 1e-9:
-                if abs(start) > half[k, axis]:
-                    far = -1.0
-                continue
-            a, b = (-half[k, axis] - start) / slope, (half[k, axis] - start) / slope
-            near, far = max(near, min(a, b)), min(far, max(a, b))
-        if far > near:
-            depth += haze[k] * (far - near)
-            begin = min(begin, near)
-    return depth, begin
-
-
-@nb.njit(cache=True, nogil=True, forceinline=True)
-def _along(pose, axis, direction):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    return (
-        pose[axis, 0] * direction[0] + pose[axis, 1] * direction[1] + pose[axis, 2] * direction[2]
-    )
 
 
 @nb.njit(cache=True, nogil=True)
@@ -433,9 +370,11 @@ def _write(i, number, which, rays, echo, face, points, count):  # type: ignore[n
     """Write one echo down; gives False where its place cannot be stored."""
     direction, slot, _, drift = rays
     ray, numbers, steps, shown, faces, incidence = points
-    d, p, far = direction[i], drift[slot[i]], echo[which, 0]
+    x, y, z = direction[i, 0], direction[i, 1], direction[i, 2]
+    s, far = slot[i], echo[which, 0]
     for axis in range(3):
-        value = np.rint((_along(p, axis, d) * far + p[axis, 3]) / SCALE)
+        along = drift[s, axis, 0] * x + drift[s, axis, 1] * y + drift[s, axis, 2] * z
+        value = np.rint((along * far + drift[s, axis, 3]) / SCALE)
         if abs(value) > _MOST:
             return False
         steps[count, axis] = int(value)

@@ -60,6 +60,7 @@ class Rig:
         every: int = 1,
         threads: int = THREADS,
         faults: FaultSchedule | None = None,
+        world: World | None = None,
     ) -> Iterator[Frame]:
         """Drive the rig through a scenario.
 
@@ -73,6 +74,7 @@ class Rig:
             threads: Frames that are sensed at the same time; the bytes do not depend on it.
             faults: What goes wrong, in place of the rig's own. To record, build a rig with the
                 faults instead, so that it announces their labels.
+            world: What `world` gives for the scenario and the seed, where it was built before.
 
         Yields:
             Frames with every announced array, in order of time.
@@ -83,23 +85,23 @@ class Rig:
         """
         if faults is not None:
             changed = replace(self, faults=faults)
-            yield from changed.sense(scenario, seed, every=every, threads=threads)
+            yield from changed.sense(scenario, seed, every=every, threads=threads, world=world)
             return
         if every < 1:
             raise ValueError(f"Rig.sense: expected every >= 1, got {every}")
         if threads < 1:
             raise ValueError(f"Rig.sense: expected threads >= 1, got {threads}")
         motions = agent_motions(scenario)
-        world = self.world(scenario, seed)
+        built = world or self.world(scenario, seed)
         steps = range(0, scenario.steps, every)
         if threads == 1:
             for step in steps:
-                yield self.frame(world, scenario, step, motions[step])
+                yield self.frame(built, scenario, step, motions[step])
             return
         with ThreadPoolExecutor(threads) as pool:
             ahead: deque[Future[Frame]] = deque()
             for step in steps:
-                ahead.append(pool.submit(self.frame, world, scenario, step, motions[step]))
+                ahead.append(pool.submit(self.frame, built, scenario, step, motions[step]))
                 if len(ahead) > threads:
                     yield ahead.popleft().result()
             while ahead:

@@ -20,6 +20,7 @@ from scenegen.appearance.camera_tone import SPEED, fixed_exposure, from_tone, to
 from scenegen.errors import ShapeError
 from scenegen.render import SurfaceClass, View
 from scenegen.render.gbuffer import GBuffer
+from scenegen.render.sky import illuminate
 from scenegen.scene import Conditions, Light
 from tests.appearance.camera_scenes import DAY, FOG, NIGHT, WET, inputs_of, small_scene, snap
 
@@ -133,6 +134,44 @@ def test_the_table_is_the_curve(seed: int) -> None:
     srgb = np.where(film <= 0.0031308, 12.92 * film, 1.055 * film ** (1 / 2.4) - 0.055)
 
     np.testing.assert_allclose(to_tone(x / SPEED, 1.0), srgb, atol=2e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_inverse_table_is_the_root_of_the_curve(seed: int) -> None:
+    """Read between its entries, the table of exposures solves the filmic curve's quadratic."""
+    tone = np.random.default_rng(seed).uniform(0.002, 0.9997, 500)
+
+    film = np.where(tone <= 0.04045, tone / 12.92, ((tone + 0.055) / 1.055) ** 2.4)
+    a, b, c = 2.51 - 2.43 * film, 0.03 - 0.59 * film, -0.14 * film
+    root = (-b + np.sqrt(b * b - 4 * a * c)) / (2 * a)
+
+    np.testing.assert_allclose(from_tone(tone, 1.0) * SPEED, root, rtol=6e-5)
+
+
+def test_the_air_lets_through_what_is_lost_exponentially() -> None:
+    """The share that passes is exp(-extinction way), along the ray of every pixel."""
+    inputs = inputs_of(FOG)
+    buffer = snap(FOG).gbuffer
+    camera, size = buffer.view.camera, inputs.passed.shape
+    slope = (buffer.samples.place - np.array(size[::-1]) / 2) / camera.focal_px
+    way = (buffer.depth * np.sqrt(1 + (slope**2).sum(-1))).reshape(size)
+
+    wanted = np.exp(-illuminate(FOG).extinction * way)
+
+    seen = way > 0
+    np.testing.assert_allclose(inputs.passed[seen], wanted[seen], rtol=1e-5, atol=1e-9)
+
+
+def test_depth_is_coded_twice() -> None:
+    """Near is 8 m over 8 m plus depth, far the logarithm up to 300 m."""
+    depth = snap(DAY).gbuffer.depth.reshape(channel(DAY, "near").shape)
+    seen = depth > 0
+
+    np.testing.assert_allclose(channel(DAY, "near")[seen], 8 / (8 + depth[seen]), atol=1e-6)
+    wanted = np.minimum(np.log(1 + depth[seen]) / np.log(301), 1)
+    np.testing.assert_allclose(channel(DAY, "far")[seen], wanted, atol=2e-4)
+    assert (channel(DAY, "near")[~seen] == 0).all()
+    assert (channel(DAY, "far")[~seen] == 1).all()
 
 
 def test_exposure_opens_up_in_the_dark() -> None:

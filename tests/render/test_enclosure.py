@@ -55,6 +55,14 @@ def test_open_country_sees_all_of_the_sky() -> None:
         assert share(far, np.array([30.0, 3.0, 1.0]), normal) == pytest.approx(1.0, abs=0.01)
 
 
+def test_without_a_house_there_is_no_grid() -> None:
+    """And the sky is open to the last bit."""
+    nothing = replace(canyon(10.0, 5.0), surface=np.full(4, SurfaceClass.ROAD, np.uint8))
+
+    assert enclosure(nothing, np.zeros(3), FORWARD).moments.shape == (len(LAYERS), 0, 0, 4)
+    assert share(nothing, np.array([30.0, 3.0, 1.0]), UP) == 1.0
+
+
 def test_higher_up_a_wall_there_is_more_sky() -> None:
     """And above the roofs there is all of it."""
     street = canyon(10.0, 18.0)

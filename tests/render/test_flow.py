@@ -17,9 +17,10 @@ from scenegen.render import (
     assemble,
     build_world,
 )
-from scenegen.render.flow import Flow, optical_flow
+from scenegen.render.flow import Flow, optical_flow, surfaces
 from scenegen.render.gbuffer import GBuffer, Samples, resolve
 from scenegen.render.rasterizer import rasterize
+from scenegen.render.triangles import assemble_shape
 from scenegen.scene import AgentKind, AgentStates, Conditions, Scene
 from tests.builders import straight_road
 
@@ -149,3 +150,18 @@ def test_what_is_said_to_be_seen_shows_the_same_thing_there(seed: int) -> None:
 
     assert (np.stack(found) == buffer.instance[flow.seen.reshape(-1)]).any(0).all()
     assert 0.2 < flow.seen.mean() < 1.0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_shapes_alone_hide_what_whole_things_hide(seed: int) -> None:
+    """What is assembled for a view alone shows the same depths and instances in it."""
+    stage, triangles, view, buffer = moment(seed, 1.0)
+
+    shapes = assemble_shape(stage, view.meets)
+
+    assert len(shapes.faces) < len(triangles.faces)
+    assert len(shapes.normals) == len(shapes.uv) == len(shapes.material) == 0
+    alone, whole = surfaces(shapes, view), surfaces(triangles, view)
+    np.testing.assert_array_equal(alone.depth, whole.depth)
+    np.testing.assert_array_equal(alone.instance, whole.instance)
+    np.testing.assert_array_equal(alone.instance, buffer.instance)

@@ -26,7 +26,7 @@ from scenegen.render import (
 )
 from scenegen.render.light_field import light_field
 from scenegen.render.lighting import irradiance
-from scenegen.render.shading import ambient, shade
+from scenegen.render.shading import ambient, shade, shade_and_clear
 from scenegen.scene import AgentKind, AgentStates, Conditions, Light, Scene, Weather
 from scenegen.sensors import camera_pose
 from tests.builders import straight_road
@@ -245,3 +245,19 @@ def test_fog_is_monotone_and_nothing_at_zero() -> None:
     assert (thin <= clear + 1e-6).all()
     assert (thick <= thin + 1e-6).all()
     assert thick.mean() < 0.7 * clear.mean()
+
+
+@pytest.mark.parametrize("conditions", [DAY, WET], ids=["day", "wet"])
+def test_shading_once_gives_the_light_with_and_without_air(conditions: Conditions) -> None:
+    """Both are, to the last bit, what two passes give."""
+    stage, triangles, view = scene(conditions)
+    buffer = snap(conditions).gbuffer
+    field = light_field(stage, triangles, view, buffer)
+    every = np.ones(len(buffer.depth), np.bool_)
+    arriving = irradiance(buffer, field, every)
+    airless = replace(field, illumination=replace(field.illumination, extinction=0.0))
+
+    radiance, clear = shade_and_clear(buffer, field, arriving, every)
+
+    np.testing.assert_array_equal(radiance, shade(buffer, field, arriving, every))
+    np.testing.assert_array_equal(clear, shade(buffer, airless, arriving, every))
