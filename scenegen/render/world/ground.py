@@ -21,6 +21,8 @@ TILE = 48.0
 """Edge of the tiles the ground is cut into, so that what is out of view is skipped [m]."""
 PAINT_HEIGHT, LAND_DEPTH, WALK_HEIGHT, KERB_HEIGHT = 0.004, -0.04, 0.015, 0.09
 """Paint lies this high over the road, land lies below it, pavements and kerbs rise over it [m]."""
+_SAME = 0.3
+"""Bounds of two lanes nearer than this are one [m]."""
 PAINT_WIDTH = 0.14
 """Width of a lane marking [m]; German RMS: 0.12 on roads, 0.15 on motorways."""
 DASHES = {
@@ -273,7 +275,11 @@ def _add_paint(
 def _is_shared(lane: Lane, bounds: list[FloatArray]) -> bool:
     """Whether the left bound was painted already, by the lane of the opposite direction."""
     middle = polylines.point_at(lane.left_bound, np.array([lane.length / 2]))
-    return any(abs(float(polylines.project(other, middle)[1][0])) < 0.3 for other in bounds)
+    return any(
+        abs(float(polylines.project(other, middle)[1][0])) < _SAME
+        for other in bounds
+        if (other.min(0) - _SAME < middle[0]).all() and (other.max(0) + _SAME > middle[0]).all()
+    )
 
 
 def _line_paint(line: PaintedLine, kind: RoadKind) -> Iterator[tuple[FloatArray, FloatArray]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import shapely
@@ -116,6 +117,11 @@ def _beams_by_day(conditions: Conditions) -> float:
     return 0.7 if poor else 0.0
 
 
+# Scenarios of one request share a seed, and with it bitmaps and clouds; nobody writes to them.
+_textures = lru_cache(maxsize=4)(draw_textures)
+_clouds = lru_cache(maxsize=4)(cloud_map)
+
+
 # GEOS raises floating-point flags on harmless degenerate offsets of curves.
 @np.errstate(invalid="ignore", divide="ignore")
 def build_world(
@@ -164,8 +170,8 @@ def build_world(
         bank=bank,
         scenery=Instances.of(static, bank.index),
         street_lamps=_street_lights(side.lamps, tint * lamps_on(conditions)),
-        textures=draw_textures(seed, LIT_SHARE[conditions.light]),
-        clouds=cloud_map(seed),
+        textures=_textures(seed, LIT_SHARE[conditions.light]),
+        clouds=_clouds(seed),
     )
 
 
