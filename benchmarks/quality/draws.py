@@ -32,6 +32,7 @@ from scenegen.pipeline.guided import (
     wanted_severity,
 )
 from scenegen.pipeline.sketching import Sketcher
+from scenegen.pipeline.staging import is_about_sight
 from scenegen.pipeline.wishes import Wishes
 from scenegen.query import Query, Verdict
 from scenegen.scene import Composition, Scenario
@@ -132,7 +133,7 @@ class ConditionStager(ModelStager):
         if wishes.event is None:
             raise ValueError(f"ConditionStager: expected a query with an event, got {query.text!r}")
         self.event, self.query = wishes.event, query
-        self.how, self.duration = UNGUIDED, duration
+        self.how, self.about_sight = UNGUIDED, is_about_sight(query, wishes.event)
         self.sketcher = ConditionSketcher(
             layout=layout,
             model=layout.model,  # type: ignore[arg-type]
