@@ -123,26 +123,27 @@ class ConditionSketcher(Sketcher):
             return self.model.sample(batch, generator).numpy()
 
 
-class ConditionStager(ModelStager):
-    """Stages an event with a model of any family: by its condition alone, nothing guides."""
+def condition_stager(
+    layout: LearnedLayout, wishes: Wishes, query: Query, duration: float
+) -> ModelStager:
+    """Make a stager with a model of any family: by its condition alone, nothing guides.
 
-    def __init__(
-        self, layout: LearnedLayout, wishes: Wishes, query: Query, duration: float
-    ) -> None:
-        """Take any learned layout; that of diffusion alone could be guided."""
-        if wishes.event is None:
-            raise ValueError(f"ConditionStager: expected a query with an event, got {query.text!r}")
-        self.event, self.query = wishes.event, query
-        self.how, self.about_sight = UNGUIDED, is_about_sight(query, wishes.event)
-        self.sketcher = ConditionSketcher(
-            layout=layout,
-            model=layout.model,  # type: ignore[arg-type]
-            query=query,
-            roles=named_roles(wishes, wishes.event),
-            severity=wanted_severity(query),
-            how=UNGUIDED,
-            duration=duration,
-        )
+    Raises:
+        ValueError: The query has no event.
+    """
+    event = wishes.event
+    if event is None:
+        raise ValueError(f"condition_stager: expected a query with an event, got {query.text!r}")
+    sketcher = ConditionSketcher(
+        layout=layout,
+        model=layout.model,  # type: ignore[arg-type] # any family samples by its condition
+        query=query,
+        roles=named_roles(wishes, event),
+        severity=wanted_severity(query),
+        how=UNGUIDED,
+        duration=duration,
+    )
+    return ModelStager(event=event, about_sight=is_about_sight(query, event), sketcher=sketcher)
 
 
 def conditioned(request: Request) -> Composer:
@@ -151,7 +152,7 @@ def conditioned(request: Request) -> Composer:
     layout = composer.layout
     if not isinstance(layout, LearnedLayout):
         raise TypeError(f"conditioned: expected a learned layout, got {layout.name!r}")
-    composer.stager = ConditionStager(layout, composer.wishes, request.query, request.duration)
+    composer.stager = condition_stager(layout, composer.wishes, request.query, request.duration)
     return composer
 
 

@@ -73,8 +73,19 @@ CLASS_SCALE = 32.0
 """What class numbers are divided by in the stack: all are exact, also as half floats."""
 _ROWS = 8
 """Rows that are laid out at a time."""
-_SHARES = (14, 16, 17, 32)
-"""Channels of roughness, water, snow and sky."""
+_SHARES = tuple(CHANNEL[name] for name in ("roughness", "water", "snow", "sky_coverage"))
+_ALBEDO, _NORMAL, _BASE_TONE, _EMISSION = (
+    CHANNEL[name] for name in ("albedo_red", "normal_right", "base_red", "emission_red")
+)
+_LAMPS, _ENVIRONMENT, _MIRROR = (
+    CHANNEL[name] for name in ("lamps_red", "environment_red", "mirror_red")
+)
+_NEAR, _FAR, _GLOSS, _INCIDENCE = (CHANNEL[name] for name in ("near", "far", "gloss", "incidence"))
+_SUN, _SKY, _HEADLIGHTS, _UNSHADOWED = (
+    CHANNEL[name] for name in ("sun", "sky", "headlights", "unshadowed")
+)
+_NOISE, _SURFACE = (CHANNEL[name] for name in ("noise_fine", "surface_class"))
+"""Where the kernels write: colours and noise begin there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -189,11 +200,13 @@ def _fill(buffer, colors, shares, visible, lights, optics, sky, out, passed):  #
         _fill_light(begin, end, colors, lights, sky, out)
         for n in range(len(shares)):
             out[_SHARES[n], begin:end] = shares[n][begin:end]
-        sunshine(buffer[2][3 * begin : 3 * end], visible[0][begin:end], sky[0], out[18, begin:end])
-        out[19, begin:end] = visible[1][begin:end]
+        sunshine(
+            buffer[2][3 * begin : 3 * end], visible[0][begin:end], sky[0], out[_SUN, begin:end]
+        )
+        out[_SKY, begin:end] = visible[1][begin:end]
         for k in range(len(optics[4])):
             noise = colors[1][k, begin:end]
-            faded_noise(noise, buffer[0][begin:end], optics[4][k], out[34 + k, begin:end])
+            faded_noise(noise, buffer[0][begin:end], optics[4][k], out[_NOISE + k, begin:end])
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
@@ -206,18 +219,29 @@ def _fill_surface(begin, end, buffer, optics, sky, rays, out, passed):  # type: 
         down = np.float32(((begin + first) // width + 0.5 - height / 2) / focal)
         aim(turn, across, down, per_px, rays[:, first : first + width])
     slant, down_, stretch, rise = rays[0, :part], rays[1, :part], rays[2, :part], rays[3, :part]
-    roots(albedo[3 * begin : 3 * end], out[0, begin:end], out[1, begin:end], out[2, begin:end])
+    roots(
+        albedo[3 * begin : 3 * end],
+        out[_ALBEDO, begin:end],
+        out[_ALBEDO + 1, begin:end],
+        out[_ALBEDO + 2, begin:end],
+    )
     turn_normals(
-        normal[3 * begin : 3 * end], turn, out[3, begin:end], out[4, begin:end], out[5, begin:end]
+        normal[3 * begin : 3 * end],
+        turn,
+        out[_NORMAL, begin:end],
+        out[_NORMAL + 1, begin:end],
+        out[_NORMAL + 2, begin:end],
     )
-    distances(depth[begin:end], stretch, rise, sky[2], out[6, begin:end], out[7, begin:end], passed)
-    out[15, begin:end] = np.sqrt(gloss[begin:end])
+    distances(
+        depth[begin:end], stretch, rise, sky[2], out[_NEAR, begin:end], out[_FAR, begin:end], passed
+    )
+    out[_GLOSS, begin:end] = np.sqrt(gloss[begin:end])
     incidence(
-        (out[3, begin:end], out[4, begin:end], out[5, begin:end]),
+        (out[_NORMAL, begin:end], out[_NORMAL + 1, begin:end], out[_NORMAL + 2, begin:end]),
         (slant, down_, stretch),
-        out[31, begin:end],
+        out[_INCIDENCE, begin:end],
     )
-    classes(semantic[begin:end], np.float32(CLASS_SCALE), out[36, begin:end])
+    classes(semantic[begin:end], np.float32(CLASS_SCALE), out[_SURFACE, begin:end])
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
@@ -227,22 +251,42 @@ def _fill_light(begin, end, colors, lights, sky, out):  # type: ignore[no-untype
     lamps, headlights, unshadowed, environment = lights
     first, last, exposure = 3 * begin, 3 * end, sky[1]
     film = exposure * np.float32(SPEED)
-    tones(clear[first:last], film, out[8, begin:end], out[9, begin:end], out[10, begin:end])
-    tones(emission[first:last], film, out[11, begin:end], out[12, begin:end], out[13, begin:end])
-    squeezed(
-        lamps[first:last], exposure, out[20, begin:end], out[21, begin:end], out[22, begin:end]
+    tones(
+        clear[first:last],
+        film,
+        out[_BASE_TONE, begin:end],
+        out[_BASE_TONE + 1, begin:end],
+        out[_BASE_TONE + 2, begin:end],
     )
-    squeezed_grey(headlights[first:last], exposure, out[23, begin:end])
-    squeezed_grey(unshadowed[first:last], exposure, out[24, begin:end])
+    tones(
+        emission[first:last],
+        film,
+        out[_EMISSION, begin:end],
+        out[_EMISSION + 1, begin:end],
+        out[_EMISSION + 2, begin:end],
+    )
+    squeezed(
+        lamps[first:last],
+        exposure,
+        out[_LAMPS, begin:end],
+        out[_LAMPS + 1, begin:end],
+        out[_LAMPS + 2, begin:end],
+    )
+    squeezed_grey(headlights[first:last], exposure, out[_HEADLIGHTS, begin:end])
+    squeezed_grey(unshadowed[first:last], exposure, out[_UNSHADOWED, begin:end])
     squeezed(
         environment[first:last],
         exposure,
-        out[25, begin:end],
-        out[26, begin:end],
-        out[27, begin:end],
+        out[_ENVIRONMENT, begin:end],
+        out[_ENVIRONMENT + 1, begin:end],
+        out[_ENVIRONMENT + 2, begin:end],
     )
     squeezed(
-        mirror[first:last], exposure, out[28, begin:end], out[29, begin:end], out[30, begin:end]
+        mirror[first:last],
+        exposure,
+        out[_MIRROR, begin:end],
+        out[_MIRROR + 1, begin:end],
+        out[_MIRROR + 2, begin:end],
     )
 
 

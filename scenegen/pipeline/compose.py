@@ -15,7 +15,14 @@ from scenegen.errors import QueryError, UnknownNameError
 from scenegen.events import Pinned, Script
 from scenegen.layout import LAYOUT_MODELS, LayoutModel, LayoutRequest, default_layout_model
 from scenegen.maps import MAP_SOURCES, MapSource, RecordedScene
-from scenegen.pipeline.guided import GuidedScene, ModelStager, ModelStaging, Place, Staging
+from scenegen.pipeline.guided import (
+    GuidedScene,
+    ModelStager,
+    ModelStaging,
+    Place,
+    Staging,
+    model_stager,
+)
 from scenegen.pipeline.nominal import pin_nominal
 from scenegen.pipeline.recorded import add_recorded
 from scenegen.pipeline.wishes import Wishes, choose, wishes_of
@@ -159,7 +166,7 @@ class Composer:
         self.layout: LayoutModel = request.layout or LAYOUT_MODELS[request.layout_model]()
         self.stager: ModelStager | None = None
         if request.staging == Staging.MODEL:
-            self.stager = ModelStager(
+            self.stager = model_stager(
                 self.layout, self.wishes, request.query, request.guided, request.duration
             )
         self.sources: tuple[MapSource, ...] = _sources(self.wishes)

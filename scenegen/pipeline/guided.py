@@ -37,6 +37,7 @@ __all__ = [
     "ModelStaging",
     "Place",
     "Staging",
+    "model_stager",
     "wanted_severity",
 ]
 
@@ -78,57 +79,19 @@ class Place(NamedTuple):
     rng: np.random.Generator
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ModelStager:
-    """Stages the event of one query with a diffusion model."""
+    """Stages one event by a model of scenes; `model_stager` makes that of a query.
 
-    def __init__(
-        self,
-        layout: LayoutModel,
-        wishes: Wishes,
-        query: Query,
-        how: ModelStaging,
-        duration: float,
-    ) -> None:
-        """Check that the model can stage what the query asks for.
+    Attributes:
+        event: The event.
+        about_sight: Whether its query is about who is seen.
+        sketcher: Draws ego, roles and background.
+    """
 
-        Args:
-            layout: A layout with a trained diffusion model.
-            wishes: What the query asks of event, road and weather.
-            query: The query.
-            how: How to sample and to guide.
-            duration: Length of a scenario [s].
-
-        Raises:
-            CheckpointError: The layout has no diffusion model.
-            QueryError: The query suggests no event.
-            UnknownNameError: The model does not know the event.
-        """
-        if not isinstance(layout, LearnedLayout) or not isinstance(layout.model, DiffusionModel):
-            found = layout.model.name if isinstance(layout, LearnedLayout) else layout.name
-            raise CheckpointError(
-                "staging by a model: expected a diffusion layout, which alone can be guided, got"
-                f" {found!r}; name layout model 'diffusion', or give a diffusion checkpoint"
-            )
-        if wishes.event is None:
-            raise QueryError(
-                "staging by a model: expected a query that names an event or suggests one by its"
-                f" motions, got {query.text!r}; use the script staging for everyday traffic"
-            )
-        if wishes.event.name not in layout.model.events:
-            raise UnknownNameError(
-                "event of the layout model", wishes.event.name, layout.model.events
-            )
-        self.event: Event = wishes.event
-        self.how, self.about_sight = how, is_about_sight(query, self.event)
-        self.sketcher = Sketcher(
-            layout=layout,
-            model=layout.model,
-            query=query,
-            roles=named_roles(wishes, self.event),
-            severity=wanted_severity(query) if how.severity else None,
-            how=how,
-            duration=duration,
-        )
+    event: Event
+    about_sight: bool
+    sketcher: Sketcher
 
     def stage(
         self, pinned: Pinned, request: LayoutRequest, rng: np.random.Generator
@@ -149,15 +112,16 @@ class ModelStager:
         """
         if not places:
             return []
+        how = self.sketcher.how
         requests, seeds, follows = [], list[int](), list[bool]()
         for pinned, asked, rng in places:
             requests.append(self._asked(pinned, asked))
             seeds.append(int(rng.integers(2**62)))
-            follows.append(not self.how.unguided or bool(rng.random() >= self.how.unguided))
+            follows.append(not how.unguided or bool(rng.random() >= how.unguided))
         search = SketchSearch(
             self.sketcher, requests, seeds, follows, [rng for _, _, rng in places]
         )
-        if self.how.sketches == 1:
+        if how.sketches == 1:
             scenes, weights = search.first_ones()
         else:
             scenes = search.scenes()
@@ -180,6 +144,49 @@ class ModelStager:
             plans=AgentPlans.concatenate([ego, pinned.plans[cover]]),
             event=self.event.name,
         )
+
+
+def model_stager(
+    layout: LayoutModel, wishes: Wishes, query: Query, how: ModelStaging, duration: float
+) -> ModelStager:
+    """Make the stager of a query, if the model can stage what it asks for.
+
+    Args:
+        layout: A layout with a trained diffusion model.
+        wishes: What the query asks of event, road and weather.
+        query: The query.
+        how: How to sample and to guide.
+        duration: Length of a scenario [s].
+
+    Raises:
+        CheckpointError: The layout has no diffusion model.
+        QueryError: The query suggests no event.
+        UnknownNameError: The model does not know the event.
+    """
+    if not isinstance(layout, LearnedLayout) or not isinstance(layout.model, DiffusionModel):
+        found = layout.model.name if isinstance(layout, LearnedLayout) else layout.name
+        raise CheckpointError(
+            "staging by a model: expected a diffusion layout, which alone can be guided, got"
+            f" {found!r}; name layout model 'diffusion', or give a diffusion checkpoint"
+        )
+    if wishes.event is None:
+        raise QueryError(
+            "staging by a model: expected a query that names an event or suggests one by its"
+            f" motions, got {query.text!r}; use the script staging for everyday traffic"
+        )
+    event = wishes.event
+    if event.name not in layout.model.events:
+        raise UnknownNameError("event of the layout model", event.name, layout.model.events)
+    sketcher = Sketcher(
+        layout=layout,
+        model=layout.model,
+        query=query,
+        roles=named_roles(wishes, event),
+        severity=wanted_severity(query) if how.severity else None,
+        how=how,
+        duration=duration,
+    )
+    return ModelStager(event=event, about_sight=is_about_sight(query, event), sketcher=sketcher)
 
 
 def named_roles(wishes: Wishes, event: Event) -> tuple[str, ...]:
