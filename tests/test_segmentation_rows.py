@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load
 
 from benchmarks.quality import segmentation
 from benchmarks.quality.segmentation import ARMS, Plan
@@ -109,9 +110,10 @@ def test_blocks_stay_within_a_drive() -> None:
     assert not set(found[:7]) & set(found[7:])
 
 
-def test_a_cell_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second call reads its file; other settings are another cell."""
-    plan = Plan(
+@pytest.fixture(name="plan")
+def tiny_plan(tmp_path: Path) -> Plan:
+    """Everything of one size that takes no time."""
+    return Plan(
         folder=tmp_path,
         schooling=TINY,
         percents=(100,),
@@ -121,6 +123,27 @@ def test_a_cell_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ours={"base": drawn(2)},
         notes=(),
     )
+
+
+def test_real_pictures_go_on_from_what_ours_taught(plan: Plan) -> None:
+    """Ours, then real: the same as two trainings by hand, the first of them kept for other shares.
+
+    What is kept knows nothing of real pictures.
+    """
+    arm = next(arm for arm in ARMS if arm.name == "base, then real")
+
+    found = segmentation._cell(plan, arm, 100, 0)
+
+    taught = train([plan.ours["base"]], TINY, 0)
+    (path,) = (plan.folder / "taught").iterdir()
+    for name, value in load(path.read_bytes()).items():
+        torch.testing.assert_close(value, taught.state_dict()[name], rtol=0.0, atol=0.0)
+    expected = judge(train([plan.train], TINY, 0, taught), plan.test)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_cell_is_trained_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second call reads its file; other settings are another cell."""
     first = segmentation._cell(plan, ARMS[2], 100, 0)
 
     def refuse(*_: object) -> None:

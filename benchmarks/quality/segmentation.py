@@ -2,7 +2,8 @@
 
 The protocol guards against the two ways in which such lifts are usually an illusion: every arm has
 the same number of optimiser steps, and the real pictures alone are also trained for twice as many
-(Dream4Drive, 2025, reports that most lifts vanish against that). Nothing is chosen on the test
+(Dream4Drive, 2025, reports that most lifts vanish against that), which is what arms have that learn
+from ours first and from the real ones afterwards. Nothing is chosen on the test
 pictures: the last weights are judged once. CamVid is used for evaluation only; no weight that saw
 it is stored, and each cell of the table is one file of counted pixels, so that a long run goes on
 where it was stopped.
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.torch import load, save
 
 from benchmarks.harness import ROOT, Report
 from benchmarks.quality.segmentation_cells import BLOCK, blocks, kept, mean_iou
@@ -32,6 +34,7 @@ from benchmarks.quality.segmentation_sets import (
 )
 from benchmarks.quality.segmentation_training import (
     Schooling,
+    UNet,
     intersection_over_union,
     judge,
     train,
@@ -41,6 +44,7 @@ from scenegen.arrays import Array
 from scenegen.errors import StorageError
 from scenegen.evaluate.intervals import Estimate, bootstrap
 from scenegen.seeding import digest, stream
+from scenegen.training.checkpoint import write_atomically
 
 CELLS, STEPS, SEEDS, PERCENTS, SCENARIOS, CHECKPOINT, THREADS = (
     "SCENEGEN_SEGMENTATION_RUNS",
@@ -57,7 +61,21 @@ shipped one if it is unset; threads."""
 RESAMPLES = 1000
 GOAL = {10: 3.0, 100: 1.0}
 """Lift of mIoU that is aimed at, over the better of real and real at twice the steps [points]."""
-PREDICTED = {("base", 10): 1.0, ("base", 100): 0.0, ("gan", 10): 2.0, ("gan", 100): 0.3}
+CHOSEN = (
+    "mIoU 47.8; with their colours varied 47.1, beside real ones for the first half 47.3, real"
+    " alone at twice the steps 47.1"
+)
+"""What was seen on 120 real training pictures that the 10 % leave out, one seed [%]."""
+PREDICTED = {
+    ("real + base", 10): 1.0,
+    ("real + base", 100): 0.0,
+    ("real + gan", 10): 2.0,
+    ("real + gan", 100): 0.3,
+    ("base, then real", 10): 0.5,
+    ("base, then real", 100): -0.5,
+    ("gan, then real", 10): 1.0,
+    ("gan, then real", 100): 0.0,
+}
 """Lifts said before the first run [points]."""
 
 
@@ -70,12 +88,15 @@ class Arm:
         real: Whether real pictures take part.
         renderer: Renderer of ours that take part, "" for none.
         lengthening: Factor on the steps.
+        comes_first: Whether pictures of ours are learned from before the real ones, for as many
+            steps, and not beside them.
     """
 
     name: str
     real: bool = True
     renderer: str = ""
     lengthening: int = 1
+    comes_first: bool = False
 
 
 ARMS = (
@@ -83,6 +104,8 @@ ARMS = (
     Arm(name="real, twice the steps", lengthening=2),
     Arm(name="real + base", renderer="base"),
     Arm(name="real + gan", renderer="gan"),
+    Arm(name="base, then real", renderer="base", comes_first=True),
+    Arm(name="gan, then real", renderer="gan", comes_first=True),
     Arm(name="base alone", real=False, renderer="base"),
     Arm(name="gan alone", real=False, renderer="gan"),
 )
@@ -191,8 +214,9 @@ def _report(plan: Plan, *, smoke: bool) -> Report:
     rows: list[dict[str, Any]] = []
     for percent in plan.percents:
         cells = {arm: [_cell(plan, arm, percent, seed) for seed in plan.seeds] for arm in arms}
-        rows += [_row(plan, arm, percent, cells) for arm in arms]
-    best = max((row for row in rows if "+" in row["arm"]), key=lambda row: float(row["_lift"]))
+        told = [arm for arm in arms if arm.real or percent == plan.percents[0]]
+        rows += [_row(plan, arm, percent, cells) for arm in told]
+    best = max((row for row in rows if row["goal"] != "-"), key=lambda row: float(row["_lift"]))
     headline = (
         f"{best['arm']} at {best['real [%]']} % of the real pictures: mIoU {best['mIoU [%]']}"
     )
@@ -203,9 +227,11 @@ def _report(plan: Plan, *, smoke: bool) -> Report:
         rows=[{k: v for k, v in row.items() if not k.startswith("_")} for row in rows],
         notes=[
             *plan.notes,
-            f"every arm: {plan.schooling.steps} steps (twice: {2 * plan.schooling.steps}) of"
-            f" {plan.schooling.batch} crops, half of them ours where ours take part; seeds"
+            f"every arm: {plan.schooling.steps} steps of {plan.schooling.batch} crops, half of them"
+            f" ours where ours take part; twice: {2 * plan.schooling.steps} steps; ours, then real:"
+            f" {plan.schooling.steps} of each, so that real at twice the steps is its equal; seeds"
             f" {list(plan.seeds)}; the last weights, judged once",
+            f"that ours come first was chosen on other real training pictures ({CHOSEN})",
             f"lift: mIoU over the better of both arms of real pictures alone; intervals: 95 %,"
             f" {RESAMPLES} bootstrap samples of blocks of {BLOCK} consecutive test frames, pixels"
             " of all seeds together; they do not hold what other seeds would change, see spread",
@@ -220,22 +246,48 @@ def _report(plan: Plan, *, smoke: bool) -> Report:
 def _cell(plan: Plan, arm: Arm, percent: int, seed: int) -> Array:
     """Confusion of each test picture after one training, from its file if that is there."""
     percent = percent if arm.real else 0
-    pictures = {n: [len(s), int(s.rgb[::7, ::5, ::5].sum())] for n, s in plan.ours.items()}
     identity = digest(
         [
             *[json.dumps(asdict(arm)), json.dumps(asdict(plan.schooling)), percent, seed],
-            *[len(plan.train), len(plan.test), pictures.get(arm.renderer, [])],
+            *[len(plan.train), len(plan.test), _marks(plan, arm.renderer)],
         ]
     )
     name = arm.name.replace(" ", "_").replace(",", "").replace("+", "and")
 
     def make() -> Array:
-        origins = [_share(plan.train, percent)] if arm.real else []
-        origins += [plan.ours[arm.renderer]] if arm.renderer else []
+        real = [_share(plan.train, percent)] if arm.real else []
+        made = [plan.ours[arm.renderer]] if arm.renderer else []
+        if arm.comes_first:
+            begun = _taught(plan, arm.renderer, seed)
+            return judge(train(real, plan.schooling, seed, begun), plan.test)
         schooling = replace(plan.schooling, steps=plan.schooling.steps * arm.lengthening)
-        return judge(train(origins, schooling, seed), plan.test)
+        return judge(train(real + made, schooling, seed), plan.test)
 
     return kept(plan.folder / "cells" / f"{name}_{percent}_s{seed}_{identity[:8]}.npz", make)
+
+
+def _marks(plan: Plan, renderer: str) -> list[int]:
+    """Tell pictures of ours from others: their number and a sum over some pixels."""
+    if not renderer:
+        return []
+    made = plan.ours[renderer]
+    return [len(made), int(made.rgb[::7, ::5, ::5].sum())]
+
+
+def _taught(plan: Plan, renderer: str, seed: int) -> UNet:
+    """Give a segmenter that learned from pictures of ours alone, from its file if that is there."""
+    identity = digest(
+        [json.dumps(asdict(plan.schooling)), *map(str, _marks(plan, renderer)), str(seed)]
+    )
+    path = plan.folder / "taught" / f"{renderer}_s{seed}_{identity[:8]}.safetensors"
+    if not path.exists():
+        model = train([plan.ours[renderer]], plan.schooling, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+        write_atomically(path, save(weights))
+    begun = UNet(plan.schooling.widths)
+    begun.load_state_dict(load(path.read_bytes()))
+    return begun
 
 
 def _share(real: LabelledSet, percent: int) -> LabelledSet:
@@ -267,7 +319,7 @@ def _row(plan: Plan, arm: Arm, percent: int, cells: dict[Arm, list[Array]]) -> d
         "mIoU [%]": estimate(lambda ours, _: mean_iou(ours)).text(),
         "lift [points]": "-" if arm is rival else lift.text(),
         "goal": GOAL.get(percent, "-") if arm.real and arm.renderer else "-",
-        "predicted": PREDICTED.get((arm.renderer, percent), "-") if arm.real else "-",
+        "predicted": PREDICTED.get((arm.name, percent), "-"),
         "rare [%]": estimate(lambda ours, _: mean_iou(ours, rare)).text(),
         "rare lift [points]": "-" if arm is rival else lift_rare.text(),
         "spread": round(max(each) - min(each), 2),

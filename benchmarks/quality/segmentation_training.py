@@ -85,8 +85,10 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def train(origins: list[LabelledSet], schooling: Schooling, seed: int) -> UNet:
-    """Train a segmenter from fresh weights; the last weights are taken, none are chosen.
+def train(
+    origins: list[LabelledSet], schooling: Schooling, seed: int, begun: UNet | None = None
+) -> UNet:
+    """Train a segmenter; the last weights are taken, none are chosen.
 
     Pictures of each origin are normalised by themselves, and those that are judged by the
     statistics of the first origin (Chang et al., 2019): what differs between origins as a whole
@@ -98,11 +100,10 @@ def train(origins: list[LabelledSet], schooling: Schooling, seed: int) -> UNet:
             of every batch.
         schooling: How; equal for all that are compared.
         seed: Seed of weights, crops and order.
+        begun: A trained segmenter to go on with, which is changed; fresh weights if left out.
     """
     torch.set_num_threads(schooling.threads)
-    with torch.random.fork_rng():
-        torch.manual_seed(int(stream(seed, "segmentation", "weights").integers(2**31)))
-        model = UNet(schooling.widths)
+    model = begun or _fresh(schooling, seed)
     place = device()
     model.to(place, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=schooling.rate, weight_decay=1e-4)
@@ -124,6 +125,13 @@ def train(origins: list[LabelledSet], schooling: Schooling, seed: int) -> UNet:
         optimizer.step()
     _settle(model, origins[0], schooling, seed)
     return model.eval()
+
+
+def _fresh(schooling: Schooling, seed: int) -> UNet:
+    """Draw the first weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(stream(seed, "segmentation", "weights").integers(2**31)))
+        return UNet(schooling.widths)
 
 
 @torch.no_grad()
