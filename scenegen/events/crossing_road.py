@@ -87,10 +87,10 @@ def kerb_offset(path: Path, along: float, side: int) -> float | None:
     x, y, yaw = path.pose(along)
     reach = side * WIDEST
     far = (x - reach * math.sin(yaw), y + reach * math.cos(yaw))
-    ray = shapely.LineString([(x, y), far])
-    on_road = ray.intersection(path.roadmap.drivable_area)
+    on_road = shapely.intersection(shapely.LineString([(x, y), far]), path.roadmap.drivable_area)
     pieces = getattr(on_road, "geoms", (on_road,))
-    first = next((p for p in pieces if p.distance(shapely.Point(x, y)) < 0.5), None)
+    # Pieces lie on the ray: what is nearest to its begin is one of their ends.
+    first = next((p for p in pieces if any(math.dist(c, (x, y)) < 0.5 for c in p.coords)), None)
     if first is None or first.length > WIDEST - 0.1:
         return None
     return float(side * first.length)
@@ -112,8 +112,7 @@ def may_park(path: Path, along: float, offset: float) -> bool:
     if kerb is None or not abs(kerb) - half - PARKED_OUT < abs(offset) < abs(kerb) + half:
         return False
     spot = shapely.Point(path.pose(along, offset)[:2])
-    zebras = [shapely.Polygon(c.outline) for c in path.roadmap.crossings]
-    return all(z.distance(spot) > ZEBRA_DISTANCE for z in zebras)
+    return all(z.distance(spot) > ZEBRA_DISTANCE for z in path.roadmap.zebras)
 
 
 def wait_beside(walker: Walker, offset: float, ego_width: float) -> Wait:
@@ -203,8 +202,7 @@ def crossing_line(opening: Opening, lead_time: float, onset: float) -> float | N
     if path.bend(max(along - 40.0, 0.0), along + 5.0) > STRAIGHT:
         return None
     spot = shapely.Point(path.pose(along)[:2])
-    zebras = [shapely.Polygon(c.outline) for c in path.roadmap.crossings]
-    if any(z.distance(spot) < ZEBRA_DISTANCE for z in zebras):
+    if any(z.distance(spot) < ZEBRA_DISTANCE for z in path.roadmap.zebras):
         return None
     return along
 
@@ -234,7 +232,7 @@ def crosses(view: Tracks, person: int, side: str | None) -> FloatArray:
 
 def off_crossings(view: Tracks, person: int) -> FloatArray:
     """Distance of a person from the nearest pedestrian crossing [m], shape (T,), 10 at most."""
-    zebras = [shapely.Polygon(c.outline) for c in view.roadmap.crossings]
+    zebras = view.roadmap.zebras
     if not zebras:
         return np.full(view.steps, 10.0)
     points = shapely.points(view.states.position[:, person])

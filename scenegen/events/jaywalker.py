@@ -70,17 +70,15 @@ class JaywalkerScript(Script):
         if here is None:
             return None
         guess = wait_beside(walker, here, opening.ego_size[1]).lead_time
-        along = crossing_line(opening, guess, self.onset)
-        if along is None:
-            return None
-        kerb = kerb_offset(opening.path, along, walker.side)
-        opposite = kerb_offset(opening.path, along, -walker.side)
-        if kerb is None:
+        about = crossing_line(opening, guess, self.onset)
+        kerb = kerb_offset(opening.path, about, walker.side) if about is not None else None
+        if about is None or kerb is None:
             return None
         wait = wait_beside(walker, kerb + walker.side * KERB_DISTANCE, opening.ego_size[1])
         along = crossing_line(opening, wait.lead_time, self.onset)
         if along is None or wait.lead_time > LONGEST_WALK:
             return None
+        opposite = kerb_offset(opening.path, about, -walker.side)
         beyond = abs(opposite) if opposite is not None else 4.0
         cast = opening.cast()
         set_off(cast, opening.path, along, walker, wait, abs(wait.offset) + beyond + 1.0)

@@ -22,6 +22,7 @@ class Path:
         roadmap: The road.
         lanes: Lane indices in driving order.
         points: Vertices [m], shape (P, 2).
+        grid: Arc length of each vertex [m], shape (P,).
         width: Lane width at each vertex [m], shape (P,).
         starts: Arc length at which each lane begins, then the length of the path,
             shape (len(lanes) + 1,).
@@ -30,6 +31,7 @@ class Path:
     roadmap: RoadMap
     lanes: tuple[int, ...]
     points: FloatArray
+    grid: FloatArray
     width: FloatArray
     starts: FloatArray
 
@@ -45,10 +47,12 @@ class Path:
             points.append(np.asarray(line[skip:], np.float64))
             width.append(np.asarray(wide[skip:], np.float64))
             ends.append(polylines.arc_length(np.concatenate(points))[-1])
+        line = np.concatenate(points)
         return cls(
             roadmap=roadmap,
             lanes=tuple(lanes),
-            points=np.concatenate(points),
+            points=line,
+            grid=polylines.arc_length(line),
             width=np.concatenate(width),
             starts=np.array([0.0, *ends]),
         )
@@ -68,9 +72,13 @@ class Path:
 
     def pose(self, along: float, offset: float = 0.0) -> tuple[float, float, float]:
         """Give x [m], y [m] and heading [rad] at an arc length, shifted to the left [m]."""
-        at = np.array(along)
-        yaw = float(polylines.heading_at(self.points, at))
-        x, y = polylines.point_at(self.points, at)
+        found = int(self.grid.searchsorted(along, side="right")) - 1
+        begin = min(max(found, 0), len(self.grid) - 2)
+        (x, y), (next_x, next_y) = self.points[begin : begin + 2].tolist()
+        before, after = self.grid[begin : begin + 2].tolist()
+        share = (along - before) / max(after - before, 1e-9)
+        yaw = float(np.arctan2(next_y - y, next_x - x))
+        x, y = x + (next_x - x) * share, y + (next_y - y) * share
         return x - offset * math.sin(yaw), y + offset * math.cos(yaw), yaw
 
     def place(self, x: float, y: float) -> tuple[float, float]:
@@ -80,7 +88,7 @@ class Path:
 
     def width_at(self, along: float) -> float:
         """Width of the lane at an arc length [m]."""
-        return float(np.interp(along, polylines.arc_length(self.points), self.width))
+        return float(np.interp(along, self.grid, self.width))
 
     def number_at(self, along: float) -> int:
         """Position in `lanes` of the lane at an arc length."""

@@ -198,15 +198,29 @@ class RoadMap:
         return tuple(np.asarray(ring.coords)[:, :2] for ring in rings)
 
     @cached_property
+    def outlines(self) -> tuple[FloatArray, ...]:
+        """Outline of each lane [m], counter-clockwise, each of shape (2P, 2)."""
+        return tuple(lane.polygon for lane in self.lanes)
+
+    @cached_property
+    def zebras(self) -> tuple[shapely.Polygon, ...]:
+        """Area of each pedestrian crossing."""
+        return tuple(shapely.Polygon(crossing.outline) for crossing in self.crossings)
+
+    @cached_property
     def bounds(self) -> tuple[float, float, float, float]:
         """Smallest x, y and largest x, y over all lane outlines [m]."""
-        points = np.concatenate([lane.polygon for lane in self.lanes])
+        points = np.concatenate(self.outlines)
         low, high = points.min(0), points.max(0)
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
     def area(self, *kinds: LaneKind) -> shapely.Geometry:
         """Union of the outlines of the lanes of some kinds, small gaps closed."""
-        shapes = [_valid(lane.polygon) for lane in self.lanes if lane.kind in kinds]
+        shapes = [
+            _valid(outline)
+            for lane, outline in zip(self.lanes, self.outlines, strict=True)
+            if lane.kind in kinds
+        ]
         # Grown first, lanes overlap instead of sharing edges up to rounding, which the union of
         # floating-point polygons sometimes gets wrong by a whole lane.
         grown = shapely.buffer(shapes, 0.1, join_style="mitre")

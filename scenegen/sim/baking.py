@@ -14,15 +14,8 @@ from scenegen.scene import Lane, LineMarking, RoadMap
 from scenegen.scene.roadmap import NO_LANE
 from scenegen.sim import grid
 from scenegen.sim.conflicts import conflicts_of
+from scenegen.sim.straights import straights
 
-LATERAL_COMFORT = 2.5
-"""Lateral acceleration at which drivers take a curve [m/s^2] (up to 3 in town; Reymond 2001)."""
-SLOWEST = 2.0
-"""Speed at which any kink of a centreline is passed [m/s]."""
-APPROACH = 1.5
-"""Deceleration towards a curve [m/s^2]."""
-TOLERANCE = 0.01
-"""Largest distance between a centreline and its simplified form [m]."""
 FARTHEST = 50_000.0
 """Largest coordinate that single precision keeps to 4 mm [m]."""
 
@@ -106,57 +99,11 @@ def bake(roadmap: RoadMap) -> BakedMap:
 
 
 def _segments(lane: Lane) -> FloatArray:
-    """Segments of a lane: place, direction, arc length, width, heading at both ends, speed."""
-    along = polylines.arc_length(lane.centerline)
-    keep = _kept(lane.centerline.astype(np.float64))
-    points, s = lane.centerline[keep].astype(np.float64), along[keep]
-    step = np.diff(points, axis=0)
-    length = np.hypot(*step.T)
-    good = length > 1e-6
-    if not good.any():
+    """Straight pieces of the centreline of a lane, see `straights`."""
+    pieces = straights(lane.centerline, polylines.arc_length(lane.centerline), lane.width)
+    if not len(pieces):
         raise MapError("lane: expected a centreline longer than 1e-6 m, got a point")
-    points, s = np.concatenate([points[:-1][good], points[-1:]]), np.append(s[:-1][good], s[-1])
-    step = np.diff(points, axis=0)
-    length = np.hypot(*step.T)
-    unit = step / length[:, None]
-    chord = np.unwrap(np.arctan2(step[:, 1], step[:, 0]))
-    # The longer chord says more about the tangent where a straight meets a curve.
-    inner = (chord[:-1] * length[:-1] + chord[1:] * length[1:]) / (length[:-1] + length[1:])
-    heading = np.concatenate([[chord[0]], inner, [chord[-1]]])
-    if len(chord) > 1:
-        heading[0] += chord[0] - heading[1] if length[0] <= 2 * length[1] else 0.0
-        heading[-1] += chord[-1] - heading[-2] if length[-1] <= 2 * length[-2] else 0.0
-    curvature = np.abs(np.diff(heading)) / length
-    speed = np.sqrt(LATERAL_COMFORT / np.maximum(curvature, 1e-4))
-    speed = np.maximum(speed, SLOWEST)
-    for k in range(len(speed) - 2, -1, -1):
-        speed[k] = min(speed[k], np.sqrt(speed[k + 1] ** 2 + 2 * APPROACH * length[k]))
-    width = np.interp(s[:-1], along, lane.width)
-    columns = [*points[:-1].T, *unit.T, length, s[:-1], width, heading[:-1], heading[1:], speed]
-    return np.stack(columns, -1)
-
-
-def _kept(points: FloatArray) -> IntArray:
-    """Vertices that a polyline needs (Douglas & Peucker, 1973); at most 20 m apart."""
-    kept, stack = {0, len(points) - 1}, [(0, len(points) - 1)]
-    while stack:
-        first, last = stack.pop()
-        if last - first < 2:
-            continue
-        inner, chord = points[first + 1 : last] - points[first], points[last] - points[first]
-        length = float(np.hypot(*chord))
-        if length > 1e-9:
-            away = np.abs(inner[:, 0] * chord[1] - inner[:, 1] * chord[0]) / length
-        else:
-            away = np.hypot(*inner.T)
-        middle = first + 1 + int(away.argmax())
-        if away.max() <= TOLERANCE:
-            if length <= 20.0:
-                continue
-            middle = (first + last) // 2
-        kept.add(middle)
-        stack += [(first, middle), (middle, last)]
-    return np.array(sorted(kept))
+    return pieces
 
 
 def _numbers(roadmap: RoadMap, segments: FloatArray, firsts: IntArray) -> FloatArray:

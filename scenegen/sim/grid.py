@@ -9,6 +9,7 @@ from scenegen.arrays import BoolArray, FloatArray, IntArray
 from scenegen.scene import RoadMap
 from scenegen.scene.lanes import REACH
 from scenegen.sim.fields import CELL
+from scenegen.sim.near_cells import near_cells
 
 EDGE_REACH = 7.0
 """Road edges nearer than this to a cell can touch a box centred in it [m]: half of a 13.9 m bus."""
@@ -71,12 +72,13 @@ def bake_grid(
     rows = int(np.ceil((y1 + MARGIN - y0) / CELL))
     xs, ys = np.meshgrid(np.arange(columns), np.arange(rows))
     low = np.stack([xs.ravel(), ys.ravel()], -1) * CELL + (x0, y0)
-    boxes = shapely.box(low[:, 0], low[:, 1], low[:, 0] + CELL, low[:, 1] + CELL)
     used = np.flatnonzero(traffic)
-    half = segments[used, 2:4] * segments[used, 4:5] / 2
-    near_lane = _near(boxes, segments[used, :2] + half, half, LANE_MARGIN)
+    place = (x0, y0), CELL, (rows, columns)
+    ends = segments[used, :2] + segments[used, 2:4] * segments[used, 4:5]
+    near_lane = near_cells(np.hstack([segments[used, :2], ends]), *place, LANE_MARGIN)
     near_lane = (near_lane[0], used[near_lane[1]])
-    near_edge = _near(boxes, edges[:, :2], edges[:, 2:4] * edges[:, 4:5], EDGE_REACH)
+    middle, half = edges[:, :2], edges[:, 2:4] * edges[:, 4:5]
+    near_edge = near_cells(np.hstack([middle - half, middle + half]), *place, EDGE_REACH)
     cell = np.concatenate([near_lane[0], near_edge[0]])
     item = np.concatenate([near_lane[1], near_edge[1]])
     is_edge = np.repeat([0, 1], [len(near_lane[0]), len(near_edge[0])])
@@ -111,14 +113,3 @@ def alone(
     out[used] = 1
     out[used[first[~chained]]] = 0
     return out
-
-
-def _near(
-    boxes: FloatArray, middle: FloatArray, half: FloatArray, reach: float
-) -> tuple[IntArray, IntArray]:
-    """Pairs of a cell and a piece nearer than `reach` to it."""
-    if not len(middle):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    lines = shapely.linestrings(np.stack([middle - half, middle + half], 1))
-    piece, cell = shapely.STRtree(boxes).query(lines, predicate="dwithin", distance=reach)
-    return cell, piece
