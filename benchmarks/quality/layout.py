@@ -257,7 +257,7 @@ def _beaten(table: Mapping[str, Sequence[Row]], floor: Row) -> list[str]:
 
 def _notes(source: str, bench: Bench, table: Mapping[str, Sequence[Row]], floor: Row) -> list[str]:
     real = (
-        f"NGSIM from {real_folder().name}"
+        f"NGSIM from {real_folder().name}, its test split"
         if real_folder().exists()
         else "NGSIM rows are skipped: SCENEGEN_DATA names no recorded scenes"
     )

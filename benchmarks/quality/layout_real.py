@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 
@@ -40,16 +41,29 @@ def real_folder() -> Path:
     return data / "trajectories" / "ngsim_commonroad"
 
 
+def real_files(split: str) -> list[tuple[str, Path]]:
+    """List the recorded scenes of a split, "train" or "test", each with its group.
+
+    Scenes of one group share some of their tracks; no group is in both splits.
+    """
+    if not (real_folder() / "split.csv").exists():
+        return []
+    with (real_folder() / "split.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == split]
+    rows.sort(key=lambda row: row["scenario"])
+    return [(row["overlap_group"], real_folder() / f"{row['scenario']}.npz") for row in rows]
+
+
 def real_scenes() -> SceneSet | None:
-    """Read the recorded scenes, several egos each; None where the files are not there."""
-    scenarios, sites = [], []
-    for number, path in enumerate(sorted(real_folder().glob("*.npz"))):
-        for scenario in scenarios_of(path):
-            scenarios.append(scenario)
-            sites.append(number)
+    """Read the held-out recorded scenes, several egos each; None where the files are not there."""
+    scenarios, groups = list[Scenario](), list[str]()
+    for group, path in real_files("test"):
+        found = scenarios_of(path)
+        scenarios += found
+        groups += [group] * len(found)
     if not scenarios:
         return None
-    return SceneSet.of_scenarios(scenarios, site=np.array(sites))
+    return SceneSet.of_scenarios(scenarios, site=np.unique(groups, return_inverse=True)[1])
 
 
 def scenarios_of(path: Path) -> list[Scenario]:

@@ -1,7 +1,8 @@
 """NGSIM traffic as a corpus to fit layout models to: ``-m benchmarks.quality.ngsim_corpus``.
 
-Reads the tracks that SCENEGEN_DATA names, holds a fifth of the scenes out, and writes a corpus that
-``scenegen train layout --corpus`` reads; see benchmarks/README.md.
+Reads the training split of the tracks that SCENEGEN_DATA names, holds a fifth of its groups out to
+stop by, and writes a corpus that ``scenegen train layout --corpus`` reads. ``quality.layout``
+compares with the test split, which nothing is fitted to; see benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.quality.layout_real import real_folder, scenarios_of
+from benchmarks.quality.layout_real import real_files, scenarios_of
 from scenegen.pipeline.recorded_corpus import RecordedTraffic, write_recorded_corpus
 
 
 def recordings() -> Iterator[RecordedTraffic]:
-    """Every recorded scene from several egos; all of one file are one recording."""
-    for path in sorted(real_folder().glob("*.npz")):
+    """Every recorded scene of the training split from several egos; a group is one recording."""
+    for group, path in real_files("train"):
         for scenario in scenarios_of(path):
-            yield RecordedTraffic(name=path.stem, scenario=scenario)
+            yield RecordedTraffic(name=group, scenario=scenario)
 
 
 def main() -> None:
