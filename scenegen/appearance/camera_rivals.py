@@ -106,14 +106,17 @@ class Spade(nn.Module):
 class BlurryVae(nn.Module):
     """A conditional variational autoencoder with a narrow waist: a control that must look blurred.
 
-    The waist is an eighth of the size, without any way around it (Kingma and Welling, 2014).
+    The waist is an eighth of the size, without any way around it (Kingma and Welling, 2014). What
+    goes through it is expected from the stack, as by Sohn et al. (2015): with a prior that knows
+    nothing, the picture of its mean is no picture at all.
     """
 
     def __init__(self, widths: tuple[int, ...] = (24, 48, 80), waist: int = 8) -> None:
-        """Make encoder, posterior and decoder."""
+        """Make encoder, prior, posterior and decoder."""
         super().__init__()
         self.waist = waist
         self.encode = _tower(len(CHANNELS) + CODES, widths)
+        self.expect = nn.Conv2d(widths[-1], 2 * waist, 1)
         self.observe = _tower(3, (*widths[:2], 2 * waist))
         sizes = (widths[-1] + waist, *widths[::-1])
         self.decode = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(sizes))
@@ -124,7 +127,7 @@ class BlurryVae(nn.Module):
     ) -> torch.Tensor:
         """Draw the picture of the mean of the prior."""
         seen = _through(self.encode, _spread(stack, condition, style))
-        return self._decoded(seen, seen.new_zeros(len(seen), self.waist, *seen.shape[-2:]))
+        return self._decoded(seen, self.expect(seen)[:, : self.waist])
 
     def reconstruct(
         self,
@@ -141,10 +144,12 @@ class BlurryVae(nn.Module):
         """
         seen = _through(self.encode, _spread(stack, condition, style))
         mean, spread = _through(self.observe, target).chunk(2, 1)
-        spread = spread.clamp(-8.0, 8.0)
+        wanted, wide = self.expect(seen).chunk(2, 1)
+        spread, wide = spread.clamp(-8.0, 8.0), wide.clamp(-8.0, 8.0)
         noise = torch.randn(mean.shape, generator=generator).to(mean.device)
         z = mean + noise * torch.exp(0.5 * spread)
-        divergence = 0.5 * (mean.square() + spread.exp() - 1.0 - spread).mean()
+        apart = (mean - wanted).square() * torch.exp(-wide)
+        divergence = 0.5 * (apart + torch.exp(spread - wide) - 1.0 + wide - spread).mean()
         return self._decoded(seen, z), divergence
 
     def _decoded(self, seen: torch.Tensor, z: torch.Tensor) -> torch.Tensor:

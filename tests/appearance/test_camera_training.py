@@ -153,6 +153,17 @@ def test_real_pictures_have_a_discriminator_of_their_own(pairs: Path, tmp_path: 
         CameraRun(tmp_path / "l1", replace(QUICK, model="l1"), pairs, real=real)
 
 
+def test_the_variational_control_draws_without_seeing_the_answer(
+    pairs: Path, tmp_path: Path
+) -> None:
+    """What it expects to go through its waist serves about as well as what it is shown."""
+    run = CameraRun(tmp_path, replace(QUICK, model="vae_blur", rate=3e-3), pairs)
+
+    run.run(CameraBudget(steps=60), every=60)
+
+    assert run.lines[-1]["held_out_error"] < 2.0 * run.lines[-1]["error"]
+
+
 def test_rivals_are_about_as_large_as_ours() -> None:
     """A table at equal compute needs models of equal size: within a third of each other."""
     sizes = [
