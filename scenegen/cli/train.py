@@ -216,9 +216,15 @@ def install(
     folder: Annotated[
         Path | None, typer.Option(help="where to; the assets of this installation if left out")
     ] = None,
+    variant: Annotated[
+        str, typer.Option(help="ship it beside its family under this name: ngsim")
+    ] = "",
+    terms: Annotated[
+        str, typer.Option(help="whose data it was fitted to, and on which terms; for its card")
+    ] = "",
 ) -> None:
     """Ship a trained layout model: from then on it is found by its name."""
-    path = install_checkpoint(source, folder)
+    path = install_checkpoint(source, folder, variant=variant, terms=terms)
     out.print(f"[bold]{path}[/]  {path.stat().st_size / 1e6:.1f} MB")
 
 

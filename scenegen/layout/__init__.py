@@ -11,11 +11,17 @@ from scenegen.layout.rivals import (
     GanLayout,
     VaeLayout,
 )
-from scenegen.layout.shipping import DiffusionLayout, StudentLayout, default_layout_model
+from scenegen.layout.shipping import (
+    DiffusionLayout,
+    NgsimLayout,
+    StudentLayout,
+    default_layout_model,
+)
 
 LAYOUT_MODELS: dict[str, type[LayoutModel]] = {
     "heuristic": HeuristicLayout,
     "diffusion": DiffusionLayout,
+    "diffusion_ngsim": NgsimLayout,
     "vae": VaeLayout,
     "autoregressive": AutoregressiveLayout,
     "flow": FlowLayout,

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
-from scenegen.errors import CheckpointError, StorageError
+from scenegen.errors import CheckpointError, StorageError, UnknownNameError
 from scenegen.layout.learned import SCENE_MODELS, LearnedLayout, model_of
 from scenegen.layout.projection import Background
 from scenegen.layout.scene_model import SceneModel
@@ -26,9 +26,9 @@ LARGEST_MB = 16.0
 FOLDER = "checkpoints"
 
 
-def asset_of(model: str) -> str:
-    """Name the asset that holds the checkpoint of a family."""
-    return f"{FOLDER}/layout_{model}.safetensors"
+def asset_of(name: str) -> str:
+    """Name the asset that holds the checkpoint of a layout: a family, or a variant of one."""
+    return f"{FOLDER}/layout_{name}.safetensors"
 
 
 def is_shipped(model: str) -> bool:
@@ -62,7 +62,12 @@ def shipped(asset: str) -> Path:
 
 
 class ShippedLayout(LearnedLayout):
-    """A learned layout whose checkpoint ships with scenegen; `name` is that of its family."""
+    """A learned layout whose checkpoint ships with scenegen.
+
+    `name` is that of its family, with `_` and the variant behind it where there is one.
+    """
+
+    variant: ClassVar[str] = ""
 
     def __init__(self, background: Background = Background.REACTIVE) -> None:
         """Load the checkpoint; the weights are read once per process.
@@ -74,7 +79,8 @@ class ShippedLayout(LearnedLayout):
             CheckpointError: It does not ship with this version, is damaged, or of another family.
         """
         path = shipped(asset_of(self.name))
-        model, sha256 = _loaded(path, self.name, path.stat().st_mtime_ns)
+        family = self.name.removesuffix(f"_{self.variant}")
+        model, sha256 = _loaded(path, family, path.stat().st_mtime_ns)
         super().__init__(model, background, sha256)
 
 
@@ -84,23 +90,40 @@ class DiffusionLayout(ShippedLayout):
     name: ClassVar[str] = "diffusion"
 
 
+class NgsimLayout(ShippedLayout):
+    """The diffusion model fitted to recorded traffic of two motorways and two streets (NGSIM)."""
+
+    name: ClassVar[str] = "diffusion_ngsim"
+    variant: ClassVar[str] = "ngsim"
+
+
 class StudentLayout(ShippedLayout):
     """Few-step student of the diffusion model: the same scenes in 1, 2 or 4 steps."""
 
     name: ClassVar[str] = "student"
 
 
-def install(source: Path, folder: Path | None = None) -> Path:
+VARIANTS = (NgsimLayout.name,)
+"""Variants of families that can ship beside them."""
+
+
+def install(
+    source: Path, folder: Path | None = None, *, variant: str = "", terms: str = ""
+) -> Path:
     """Copy a trained checkpoint to where checkpoints ship from, with its card beside it.
 
     Args:
         source: A checkpoint, or the folder of a training that has written one.
         folder: Where to; the assets of this installation if left out.
+        variant: What sets it apart from others of its family: lower-case letters and digits.
+        terms: Whose data it learned from besides the simulator's, and on which terms; the card
+            says so.
 
     Returns:
         The checkpoint that is now shipped.
 
     Raises:
+        UnknownNameError: No layout of the registry is that variant of that family.
         CheckpointError: The source is missing, damaged, of no known family, or too large.
         StorageError: The folder cannot be written.
     """
@@ -114,8 +137,12 @@ def install(source: Path, folder: Path | None = None) -> Path:
             " train a smaller network"
         )
     place = folder if folder is not None else asset_path("__init__.py").parent / FOLDER
-    wanted = place / Path(asset_of(checkpoint.model)).name
+    name = f"{checkpoint.model}_{variant}" if variant else checkpoint.model
+    if variant and name not in VARIANTS:
+        raise UnknownNameError("variant of a shipped layout", name, VARIANTS)
+    wanted = place / Path(asset_of(name)).name
     card = {**checkpoint.training, "model": checkpoint.model, "sha256": checkpoint.sha256}
+    card |= {"data_terms": [terms]} if terms else {}
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:

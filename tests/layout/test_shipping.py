@@ -10,11 +10,11 @@ import torch
 from typer.testing import CliRunner
 
 from scenegen.cli.app import app
-from scenegen.errors import CheckpointError
+from scenegen.errors import CheckpointError, UnknownNameError
 from scenegen.layout import DiffusionLayout, default_layout_model, shipping
 from scenegen.layout.diffusion import DiffusionModel
 from scenegen.layout.network import NetworkConfig
-from scenegen.layout.shipping import asset_of, install, is_shipped
+from scenegen.layout.shipping import NgsimLayout, asset_of, install, is_shipped
 from scenegen.layout.training_run import checkpoint_of
 from scenegen.pipeline import Composer, Generator, Request, replay
 from scenegen.query import parse
@@ -138,3 +138,25 @@ def test_the_command_installs(assets: Path, tmp_path: Path) -> None:
 
     assert found.exit_code == 0, found.output
     assert is_shipped("diffusion")
+
+
+def test_a_variant_ships_beside_its_family(assets: Path, tmp_path: Path) -> None:
+    """It has a name of its own, its card says whose data it saw, and the default stays."""
+    run = run_folder(tmp_path / "run")
+
+    path = install(run, assets / "checkpoints", variant="ngsim", terms="US DOT FHWA, NGSIM")
+
+    assert path == assets / asset_of("diffusion_ngsim")
+    assert json.loads(path.with_suffix(".json").read_text())["data_terms"] == ["US DOT FHWA, NGSIM"]
+    assert not is_shipped("diffusion")
+    request = Request(query=parse(QUERY), layout_model="diffusion_ngsim")
+    layout = Composer(request).layout
+    assert isinstance(layout, NgsimLayout)
+    assert layout.name == request.options()["layout_model"]
+
+
+def test_an_unknown_variant_is_refused(assets: Path, tmp_path: Path) -> None:
+    """It would lie among the assets and nobody could name it."""
+    with pytest.raises(UnknownNameError, match="diffusion_mars"):
+        install(run_folder(tmp_path / "run"), assets / "checkpoints", variant="mars")
+    assert not list(assets.rglob("*.safetensors"))
