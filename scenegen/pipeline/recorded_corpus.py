@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from scenegen.pipeline.corpus_encoding import least_ttc, road_number
 from scenegen.scene import (
     EGO,
     AgentKind,
+    AgentStates,
     Conditions,
     LaneKind,
     Light,
@@ -223,7 +224,10 @@ def _row(one: RecordedTraffic, ego: int, begin: int, end: int) -> Row:
         roles=dict(one.roles) if staged else {},
         sirens=(),
     )
-    tokens = encode_scenario(cut)
+    shown = carried_on(cut.agents, round(DURATION / STEP) + 1)
+    tokens = encode_scenario(
+        replace(cut, agents=shown, times=cut.times[0] + np.arange(len(shown.valid)) * STEP)
+    )
     road = encode_map(cut.roadmap, tokens.frame, float(cut.times[0]))
     values: dict[str, npt.ArrayLike] = {
         "agents": tokens.values,
@@ -249,6 +253,32 @@ def _row(one: RecordedTraffic, ego: int, begin: int, end: int) -> Row:
     }
     row = {name: np.asarray(values[name], dtype) for name, (dtype, _) in COLUMNS.items()}
     return {**row, "staged": np.asarray(staged)}
+
+
+def carried_on(states: AgentStates, steps: int) -> AgentStates:
+    """Let everybody who is gone drive on straight at their last speed.
+
+    A motion code says what somebody does for DURATION. Recordings end earlier, and people leave
+    them; a code that is fitted to the begin alone goes on with whatever it ended with, in spirals.
+
+    Args:
+        states: Trajectories at 10 Hz, leading shape (T, N).
+        steps: Number of instants wanted, at least T.
+
+    Returns:
+        The same up to the last instant at which each agent is there, leading shape (steps, N).
+    """
+    instants, agents = np.arange(steps)[:, None], np.arange(states.count)
+    known = np.arange(len(states.valid))[:, None]
+    last = np.where(states.valid, known, -1).max(0)  # (N,), -1 for nobody
+    gone = (instants > last) & (last >= 0)
+    source = np.where(gone, last, np.minimum(instants, len(known) - 1))
+    out = replace(
+        states, **{f.name: getattr(states, f.name)[source, agents] for f in fields(states)}
+    )
+    way = out.speed * np.where(gone, instants - last, 0) * STEP
+    ahead = np.stack([np.cos(out.yaw), np.sin(out.yaw)], -1) * way[..., None]
+    return replace(out, position=(out.position + ahead).astype(states.position.dtype))
 
 
 def _density(scenario: Scenario) -> float:

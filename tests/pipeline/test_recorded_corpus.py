@@ -14,17 +14,20 @@ from typer.testing import CliRunner
 from scenegen.cli.train import train_app
 from scenegen.errors import CheckpointError, RecordingError
 from scenegen.layout.diffusion import DiffusionModel
+from scenegen.layout.motion import integrate
 from scenegen.layout.network import NetworkConfig
 from scenegen.layout.shards import CorpusReader
-from scenegen.layout.tokens import DYNAMICS, SPEED_MEAN, SPEED_SCALE
+from scenegen.layout.tokens import DYNAMICS, SPEED_MEAN, SPEED_SCALE, knots_of, start_of
 from scenegen.layout.training_run import checkpoint_of
 from scenegen.pipeline import Request, generate_dataset
 from scenegen.pipeline.recorded_corpus import (
     RecordedTraffic,
+    carried_on,
     read_recordings,
     write_recorded_corpus,
 )
 from scenegen.query import parse
+from scenegen.scene import AgentStates
 from scenegen.sensors import RIGS
 from scenegen.training import load_checkpoint, save_checkpoint
 from tests.builders import cars, constant_speed_scenario, straight_road
@@ -49,6 +52,46 @@ def speeds(folder: Path, split: str) -> set[float]:
     """Speeds of the egos of one split [m/s]."""
     agents = CorpusReader([folder], split).rows.agents
     return {round(v) for v in (agents[:, 0, DYNAMICS.start] * SPEED_SCALE + SPEED_MEAN).tolist()}
+
+
+def test_motion_that_a_recording_does_not_show_goes_straight_on(tmp_path: Path) -> None:
+    """Half of a window, in a bend: what is not seen is no spiral."""
+    recordings = [recording(k, steps=41) for k in range(4)]
+    turn = 0.1 * np.arange(41) ** 2 / 41  # a bend that tightens
+    for one in recordings:
+        agents = one.scenario.agents
+        agents.yaw[:] += turn[:, None]
+        step = agents.speed * 0.1
+        moved = np.stack([np.cos(agents.yaw), np.sin(agents.yaw)], -1) * step[..., None]
+        agents.position[1:] = agents.position[0] + np.cumsum(moved[:-1], 0)
+
+    write_recorded_corpus(recordings, tmp_path)
+
+    values = CorpusReader([tmp_path], "train").rows.agents[:, :1]
+    moved = integrate(start_of(values), knots_of(values)).numpy()
+    turned = np.abs(moved[..., 2] - moved[..., :1, 2])[:, 0]
+    assert (turned[:, 35] > 2.0).all()
+    assert (np.abs(turned[:, 80] - turned[:, 50]) < 0.3).all()
+
+
+def test_who_is_gone_goes_on_from_where_they_were() -> None:
+    """A circle is left along its tangent; those who stay are as they were, to the bit."""
+    angle = 0.05 * np.arange(41)
+    states = cars((10, 0, 5.0), (0, 0, 3.0))
+    track = AgentStates.stack([states] * 41)
+    track.position[:, 0] = np.stack([10 * np.cos(angle), 10 * np.sin(angle)], -1)
+    track.yaw[:, 0] = angle + np.pi / 2
+    track.valid[20:, 0] = False
+
+    out = carried_on(track, 61)
+
+    assert out.valid.all()
+    np.testing.assert_array_equal(out.position[:20], track.position[:20])
+    np.testing.assert_array_equal(out.position[:41, 1], track.position[:, 1])
+    step = np.diff(out.position[19:, 0].astype(np.float64), axis=0)
+    np.testing.assert_allclose(step, np.broadcast_to(step[0], step.shape), atol=1e-5)
+    np.testing.assert_allclose(np.hypot(*step.T), 0.5, atol=1e-5)
+    np.testing.assert_allclose(np.arctan2(step[:, 1], step[:, 0]), track.yaw[19, 0], atol=1e-4)
 
 
 def test_each_recording_is_in_one_split(tmp_path: Path) -> None:
