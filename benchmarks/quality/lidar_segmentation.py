@@ -41,8 +41,16 @@ MAKES = {
     "nuScenes (not seen)": "nuscenes32",
 }
 """Our make for each set of real scans."""
-QUERIES = ("urban and jaywalker(p)", "intersection and unprotected_left(t)", "urban and cut_in(c)")
+QUERIES = (
+    "urban and jaywalker(p)",
+    "intersection and unprotected_left(t)",
+    "urban and cut_in(c)",
+)
 CROP, PATCHES = 240, 4
+RATE = 3e-3
+"""Largest learning rate."""
+RANGE_NOISE = 0.03
+"""Deviation of a measured range [m], as data sheets have it."""
 CLASSES = tuple(g for g in LidarGroup if g not in (LidarGroup.UNKNOWN, LidarGroup.MARKING))
 """Classes that are told apart; markings are road, as in sets that do not name them."""
 _PLACE = np.full(len(LidarGroup), -1)
@@ -93,7 +101,7 @@ def run(*, smoke: bool) -> Report:
     torch.set_num_threads(1)
     trials = [t for t in held_out_trials() if t.name in MAKES]
     seeds = 1 if smoke else int(os.environ.get(SEEDS, "2"))
-    steps = 2 if smoke else int(os.environ.get(STEPS, "250"))
+    steps = 2 if smoke else int(os.environ.get(STEPS, "400"))
     rows: list[dict[str, Any]] = []
     scenes: dict[str, list[LidarScan]] = {}
     for trial in trials[:1] if smoke else trials:
@@ -125,7 +133,7 @@ def simulated(make: str, seeds: int) -> list[LidarScan]:
     pose, found = se3(np.array([0.0, 0.0, 1.85]), 0.0, 0.0, 0.0), []
     rig = Rig(name="lidar", sensors=())
     shape = (len(model.elevation_deg), model.columns)
-    for query in QUERIES[: 1 if seeds == 1 else 3]:
+    for query in QUERIES[: 1 if seeds == 1 else None]:
         for seed in range(seeds):
             request = Request(query=parse(query), seed=seed, layout_model="heuristic")
             scenario = replace(Generator(request).scenario(0).scenario, conditions=Conditions())
@@ -221,23 +229,61 @@ def _trained(shown: Sequence[Seen], seed: int, steps: int) -> Segmenter:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network = Segmenter()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE)
+    weight = _class_weights(shown)
     for step in range(steps):
         rng = stream(seed, "patches", step)
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * 0.5 * (1 + np.cos(np.pi * step / steps))
         images, labels = [], []
         for _ in range(PATCHES):
             one = shown[int(rng.integers(len(shown)))]
             start = int(rng.integers(one.label.shape[1]))
             place = (start + np.arange(CROP)) % one.label.shape[1]
             place = place[::-1] if rng.random() < 0.5 else place
-            images.append(one.image[:, :, place])
+            images.append(shaken(one.image[:, :, place], rng))
             labels.append(one.label[:, place])
-        logits = network(torch.from_numpy(np.stack(images)))
-        loss = functional.cross_entropy(logits, torch.from_numpy(np.stack(labels)), ignore_index=-1)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(torch.from_numpy(np.stack(images)))
+        loss = functional.cross_entropy(
+            logits.float(), torch.from_numpy(np.stack(labels)), weight, ignore_index=-1
+        )
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return network.eval()
+
+
+def shaken(image: Image, rng: np.random.Generator) -> Image:
+    """Blur what a simulated scan is too sure of: all arms of the benchmark are shaken alike.
+
+    Roads of ours are flat to the bit and sensors stand upright at one height; a network that is
+    shown no others takes a real road, a hand's breadth off, for a meadow.
+
+    Args:
+        image: A patch as Seen has it, shape (4, B, A).
+        rng: Draws the height of the sensor (0.3 m to both sides), its tilt (1 degree), noise of
+            the ranges (3 cm) and the gain of the reflectivity (a factor of 0.6 to 1.6).
+
+    Returns:
+        The patch, with the same echoes.
+    """
+    came, away = image[0] > 0, np.expm1(5.0 * image[1])
+    noise = rng.normal(0.0, RANGE_NOISE, away.shape)
+    tilt, phase = rng.normal(0.0, np.radians(1.0)), rng.uniform(0.0, 2.0 * np.pi)
+    slope = tilt * np.cos(np.linspace(0.0, 1.0, image.shape[2]) + phase)
+    height = image[3] + (rng.uniform(-0.3, 0.3) + away * slope) / 5.0
+    height = height + noise * image[3] / np.maximum(away, 1.0)
+    gain = np.sqrt(np.exp(rng.uniform(np.log(0.6), np.log(1.6))))
+    blurred = np.log1p(np.maximum(away + noise, 0.0)) / 5.0
+    out = np.stack([image[0], blurred, image[2] * gain, np.clip(height, -2.0, 2.0)])
+    return np.asarray(np.where(came, out, image), np.float32)
+
+
+def _class_weights(shown: Sequence[Seen]) -> torch.Tensor:
+    """Weight of each class, 1 / log(1.02 + share) (Paszke et al., 2016)."""
+    counts = sum(np.bincount(s.label[s.label >= 0], minlength=len(CLASSES)) for s in shown)
+    return torch.from_numpy(1.0 / np.log(1.02 + counts / max(np.sum(counts), 1))).float()
 
 
 @torch.no_grad()
