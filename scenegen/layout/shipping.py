@@ -91,7 +91,7 @@ class DiffusionLayout(ShippedLayout):
 
 
 class NgsimLayout(ShippedLayout):
-    """The diffusion model fitted to recorded traffic of two motorways and two streets (NGSIM)."""
+    """The diffusion model fitted to recorded traffic of a motorway and two streets (NGSIM)."""
 
     name: ClassVar[str] = "diffusion_ngsim"
     variant: ClassVar[str] = "ngsim"
